@@ -21,7 +21,7 @@ use std::time::Duration;
 const BUILD: Duration = Duration::from_secs(900);
 
 /// As the example `own_kinds`: what was built for it is used.
-const SHARED: &str = "becomingone-cli/camera";
+const SHARED: &str = "becomingone/camera";
 
 /// Target folder of this workspace.
 fn target() -> PathBuf {

@@ -36,7 +36,7 @@ fn program() -> &'static Path {
                     "build",
                     "--release",
                     "--features",
-                    "becomingone-cli/camera",
+                    "becomingone/camera",
                     "--target-dir",
                 ])
                 .arg(target)

@@ -12,14 +12,14 @@ use becomingone_tests::{folder, peer_robot, run, summary};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-/// Runs the patrol with seeds 1 to 20, two at a time. The time limit of [`summary`] covers a stuck robot.
-fn patrol(more: &[&str]) {
+/// Runs the patrol with seeds 1 to `seeds`, two at a time. The time limit of [`summary`] covers a stuck robot.
+fn patrol(seeds: u64, more: &[&str]) {
     let next = AtomicU64::new(1);
     let work = || {
         let mut failed = Vec::new();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed > 20 {
+            if seed > seeds {
                 return failed;
             }
             let text = seed.to_string();
@@ -42,29 +42,35 @@ fn patrol(more: &[&str]) {
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
+/// Seeds of each robot of others: four, and as many as the variable says under `cargo xtask soak`.
+fn foreign_seeds() -> u64 {
+    let set = std::env::var("BECOMINGONE_PATROL_SEEDS");
+    set.map_or(4, |text| text.parse().unwrap())
+}
+
 #[test]
 fn the_rover_reaches_its_goals_without_a_collision() {
-    patrol(&[]);
+    patrol(20, &[]);
 }
 
 #[test]
 fn husky_reaches_the_goals_without_a_collision() {
     if let Some(file) = peer_robot("pybullet_data/husky/husky.urdf") {
-        patrol(&["--model", &file]);
+        patrol(foreign_seeds(), &["--model", &file]);
     }
 }
 
 #[test]
 fn r2d2_reaches_the_goals_without_a_collision() {
     if let Some(file) = peer_robot("pybullet_data/r2d2.urdf") {
-        patrol(&["--model", &file]);
+        patrol(foreign_seeds(), &["--model", &file]);
     }
 }
 
 #[test]
 fn a_car_with_steered_wheels_reaches_the_goals_without_a_collision() {
     if let Some(file) = peer_robot("pybullet_data/racecar/racecar.urdf") {
-        patrol(&["--model", &file]);
+        patrol(foreign_seeds(), &["--model", &file]);
     }
 }
 

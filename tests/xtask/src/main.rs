@@ -7,6 +7,7 @@
 )]
 
 mod detection;
+mod features;
 mod floors;
 mod modules;
 mod peers;
@@ -16,7 +17,7 @@ mod source;
 mod surprise;
 mod words;
 
-use peers::{Install, peers};
+use peers::{Install, Peers, peers};
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -29,8 +30,8 @@ cargo xtask floors    imports that go up, and all circles of imports
 cargo xtask python    the wheel of the Python package and its tests alone
 cargo xtask peers     install what the tests compare against, most of it in target/peers
 cargo xtask soak      each feature alone, packages, random inputs, an hour of serial streams, a hundred kills,
-                      OpenClaw (650 MB) with our server, what takes long of the Python package, every robot description of 16 wheels against MuJoCo and for
-                      5 s; then surprise
+                      patrols of robots of others, OpenClaw (650 MB) with our server, what takes long of the Python
+                      package, every robot description of 16 wheels against MuJoCo and for 5 s; then surprise
 cargo xtask sweep BINARY FOLDER..  the robot descriptions below some folders alone
 cargo xtask surprise  false alarms and missed faults, over thousands of simulated seconds
 cargo xtask detection  faults in the recordings of BECOMINGONE_TEST_DATA, by `analyze` and by classical methods;
@@ -131,6 +132,8 @@ fn test(install: Install) -> Result<(), String> {
     let peers = peers(install)?;
     words::check(peers.typos.as_deref())?;
     floors::check()?;
+    features::check(&own_kinds_manifest()?, &["--features", SHARED])?;
+    features::check(&python::manifest(), &[])?;
     // One profile and one set of features throughout: dependencies are compiled once.
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
     run(&mut cargo(&[
@@ -198,18 +201,7 @@ fn test(install: Install) -> Result<(), String> {
     let mut counted = Counted::default();
     count(&mut checked(), &mut counted)?;
     count(&mut tests, &mut counted)?;
-    for (library, package, feature, test) in DEVICES {
-        if !peers::has_library(library) {
-            println!("skipped: {feature}, which needs {package} and pkg-config");
-            continue;
-        }
-        let mut tests = device(feature, &["test", "--test", test]);
-        if let Some(python) = &peers.python {
-            tests.env("BECOMINGONE_PYTHON", python);
-        }
-        count(&mut tests, &mut counted)?;
-        run(device(feature, &["clippy", "--all-targets"]).args(["--", "-D", "warnings"]))?;
-    }
+    devices(&peers, &mut counted)?;
     // The last: maturin compiles `pyo3` for its interpreter.
     python::test(install, &peers, &mut counted)?;
     counted.end()
@@ -217,15 +209,11 @@ fn test(install: Install) -> Result<(), String> {
 
 /// A feature by which programs outside have crates of numbers with the features that they have in this workspace:
 /// without it, Rerun would be compiled again.
-const SHARED: &str = "becomingone-cli/camera";
+const SHARED: &str = "becomingone/camera";
 
 /// Builds the example with kinds of its own: a workspace of its own, with the target folder, profile and lock of this one.
 fn own_kinds() -> Result<(), String> {
-    let folder = root().join("engine/core/examples/own_kinds");
-    let lock = folder.join("Cargo.lock");
-    std::fs::copy(root().join("Cargo.lock"), &lock)
-        .map_err(|e| format!("{}: {e}", lock.display()))?;
-    let manifest = folder.join("Cargo.toml");
+    let manifest = own_kinds_manifest()?;
     let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| root().join("target").into());
     run(cargo(&[
         "build",
@@ -237,6 +225,15 @@ fn own_kinds() -> Result<(), String> {
     .arg(manifest)
     .arg("--target-dir")
     .arg(target))
+}
+
+/// The manifest of that example, with this workspace's lock beside it.
+fn own_kinds_manifest() -> Result<PathBuf, String> {
+    let folder = root().join("engine/core/examples/own_kinds");
+    let lock = folder.join("Cargo.lock");
+    std::fs::copy(root().join("Cargo.lock"), &lock)
+        .map_err(|e| format!("{}: {e}", lock.display()))?;
+    Ok(folder.join("Cargo.toml"))
 }
 
 /// Unit tests of the floors below the plugins, with debug assertions and overflow checks.
@@ -273,11 +270,36 @@ const DEVICES: [(&str, &str, &str, &str); 2] = [
     ),
 ];
 
-/// A crate with such a feature. Of the whole workspace, so that its dependencies are not compiled again.
-fn device(feature: &str, what: &[&str]) -> Command {
-    let mut command = cargo(what);
-    command.args(["--release", "--workspace", "--features", feature]);
-    command
+/// Tests and lints the crates with such features. Of the whole workspace, so that its dependencies are not compiled again.
+fn devices(peers: &Peers, counted: &mut Counted) -> Result<(), String> {
+    let (found, missing): (Vec<_>, Vec<_>) = DEVICES
+        .iter()
+        .partition(|(library, ..)| peers::has_library(library));
+    for (_, package, feature, _) in missing {
+        println!("skipped: {feature}, which needs {package} and pkg-config");
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    let features: Vec<_> = found.iter().map(|(.., feature, _)| *feature).collect();
+    let common = [
+        "--release",
+        "--workspace",
+        "--features",
+        &features.join(","),
+    ];
+    let mut tests = cargo(&["test", "--no-fail-fast"]);
+    tests.args(common);
+    for (.., test) in found {
+        tests.args(["--test", test]);
+    }
+    if let Some(python) = &peers.python {
+        tests.env("BECOMINGONE_PYTHON", python);
+    }
+    count(&mut tests, counted)?;
+    let clippy = ["clippy", "--all-targets", "--", "-D", "warnings"];
+    let (before, after) = clippy.split_at(2);
+    run(cargo(before).args(common).args(after))
 }
 
 const CHECKED: [&str; 3] = [

@@ -32,6 +32,10 @@ const PACKAGES: [&str; 22] = [
     "rerun-notebook==0.36.*",
 ];
 
+pub(crate) fn manifest() -> PathBuf {
+    root().join("plugins/python/Cargo.toml")
+}
+
 fn environment() -> PathBuf {
     root().join("target/peers/python")
 }
@@ -104,13 +108,12 @@ fn tests(
     };
     let wheels = root().join("target/wheels");
     drop(std::fs::remove_dir_all(&wheels));
-    let manifest = root().join("plugins/python/Cargo.toml");
     let mut maturin = Command::new(program("maturin"));
     without_package(&mut maturin);
     run(maturin
         .args(["build", "--release", "--compatibility", "linux"])
         .arg("--manifest-path")
-        .arg(manifest)
+        .arg(manifest())
         .arg("--out")
         .arg(&wheels))?;
     let built = std::fs::read_dir(&wheels).map_err(|e| format!("{}: {e}", wheels.display()))?;

@@ -1,5 +1,6 @@
 //! `cargo xtask soak`: each feature alone, packages, a million inputs for each reader of logs, an hour of streams over
-//! pseudo-terminals, a hundred kills around a request, and every robot description of some wheels beside `MuJoCo`.
+//! pseudo-terminals, a hundred kills around a request, patrols of robots of others, and every robot description of
+//! some wheels beside `MuJoCo`.
 //!
 //! A model is right when all that `inspect` reads is as in its peer: joints and their names, masses and
 //! inertias of all bodies (1 %), places and axes of all joints (1e-4), accelerations from rest under gravity (1 %, of
@@ -20,6 +21,7 @@ use crate::{cargo, floors, root, run};
 use judge::{Verdict, judge};
 use peer::Peer;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -41,7 +43,12 @@ pub(crate) fn soak(install: Install) -> Result<(), String> {
     fuzz()?;
     ptys(&python)?;
     run(&mut cargo(&["build", "--release", "--workspace"]))?;
-    kills()?;
+    long("requests_kept", &[("BECOMINGONE_KILLS", "100".as_ref())])?;
+    let seeds = ("BECOMINGONE_PATROL_SEEDS", "20".as_ref());
+    long(
+        "patrol",
+        &[seeds, ("BECOMINGONE_ROBOTS", robots.as_os_str())],
+    )?;
     if let Some(modules) = node_modules {
         agents(&python, &modules, install)?;
     }
@@ -233,16 +240,11 @@ fn ptys(python: &Path) -> Result<(), String> {
     run(tests.env("BECOMINGONE_PTY_S", "3600"))
 }
 
-/// A hundred kills around a request, in place of twelve.
-fn kills() -> Result<(), String> {
-    let arguments = [
-        "test",
-        "--release",
-        "--workspace",
-        "--test",
-        "requests_kept",
-    ];
-    run(cargo(&arguments).env("BECOMINGONE_KILLS", "100"))
+/// Tests of every day with more: a hundred kills around a request in place of twelve, twenty patrols of each robot of
+/// others in place of four.
+fn long(test: &str, settings: &[(&str, &OsStr)]) -> Result<(), String> {
+    let arguments = ["test", "--release", "--workspace", "--test", test];
+    run(cargo(&arguments).envs(settings.iter().copied()))
 }
 
 /// The agent `openclaw`, which the tests of every day do without.
