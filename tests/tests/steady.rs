@@ -11,6 +11,7 @@
 use becomingone::components::event::AgentEvent;
 use becomingone::prelude::*;
 use becomingone::systems::physics;
+use becomingone_api::{Api, Tokens};
 use becomingone_tests::root;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -87,18 +88,11 @@ fn note_events(mut events: MessageReader<AgentEvent>, mut happened: ResMut<Happe
 /// Ticks from an event until it is stored in memory: a kernel tick plus one.
 const REMEMBERED: u64 = 40;
 
-#[test]
-fn steady_state_tick_allocates_nothing() {
-    let scene = root().join("scenes/warehouse_robot.ron");
-    let mut engine = CoherenceEngine::from_scene(scene).unwrap();
-    engine.add_plugin(OwnSystems);
-    // Skip the first readings of all sensors, the warm-up of the self-model, and the largest scan.
-    for _ in 0..20_000 {
-        engine.step().unwrap();
-    }
+/// Runs ticks; a steady one allocates nothing. Returns how many of them were steady.
+fn steady_ticks(engine: &mut CoherenceEngine, ticks: u32) -> u32 {
     let mut happened = engine.world().resource::<Happened>().0;
     let (mut quiet, mut steady) = (0, 0);
-    for tick in 0..20_000_u32 {
+    for tick in 0..ticks {
         let before = CALLS.get();
         COUNTED.set(true);
         engine.step().unwrap();
@@ -112,5 +106,66 @@ fn steady_state_tick_allocates_nothing() {
             assert_eq!(calls, 0, "allocations in tick {tick}");
         }
     }
+    steady
+}
+
+/// The scene `robot`.
+fn engine() -> CoherenceEngine {
+    let scene = root().join("scenes/warehouse_robot.ron");
+    let mut engine = CoherenceEngine::from_scene(scene).unwrap();
+    engine.add_plugin(OwnSystems);
+    engine
+}
+
+#[test]
+fn steady_state_tick_allocates_nothing() {
+    let mut engine = engine();
+    // Skip the first readings of all sensors, the warm-up of the self-model, and the largest scan.
+    for _ in 0..20_000 {
+        engine.step().unwrap();
+    }
+    let steady = steady_ticks(&mut engine, 20_000);
     assert!(steady > 18_000, "{steady} of 20000 ticks were steady");
+}
+
+const TOKEN: &str = "owner-0123456789abcdef";
+
+/// Bodies of watches of every kind, none of which fires.
+fn bodies() -> Vec<String> {
+    let of = |rest: &str| format!("{{\"agent\": \"rover\", {rest}}}");
+    let kinds = [
+        "\"what\": \"surprise\", \"how\": \"above\", \"value\": 1e9",
+        "\"what\": \"coherence\", \"how\": \"below\", \"value\": -1, \"dwell_s\": 1",
+        "\"what\": \"speed\", \"how\": \"rises\", \"value\": 100",
+        "\"what\": \"speed\", \"how\": \"falls\", \"hysteresis\": 100",
+        "\"what\": \"channel\", \"channel\": \"imu/gyro_z\", \"how\": \"crosses\", \"value\": 1e9",
+        "\"what\": \"channel\", \"channel\": \"lidar/hits_0\", \"how\": \"rises\", \"hysteresis\": 1e9",
+        "\"what\": \"sensor\", \"sensor\": \"imu\", \"how\": \"silent\"",
+        "\"what\": \"event\", \"event\": \"stale\", \"how\": \"event\"",
+    ];
+    (0..64).map(|k| of(kinds[k % kinds.len()])).collect()
+}
+
+#[test]
+fn a_steady_tick_with_sixty_four_watches_allocates_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut engine = engine();
+    let api = Api::new().port(0).folder(folder.path());
+    let serving = api
+        .tokens(Tokens::owner(TOKEN).unwrap())
+        .start(&mut engine)
+        .unwrap();
+    // Past the warm-up, and the largest scan.
+    for _ in 0..22_000 {
+        engine.step().unwrap();
+    }
+    steady_ticks(&mut engine, 10_000);
+    for body in bodies() {
+        let request = ureq::post(format!("{}/v1/watches", serving.url()));
+        let request = request.header("Authorization", format!("Bearer {TOKEN}"));
+        let answer = request.content_type("application/json").send(body);
+        assert_eq!(answer.unwrap().status(), 201);
+    }
+    let steady = steady_ticks(&mut engine, 20_000);
+    assert!(steady > 17_000, "{steady} of 20000 ticks were steady");
 }

@@ -5,13 +5,14 @@ use crate::failure::Failure;
 use crate::found::choose;
 use crate::output::program_path;
 use crate::parse::duration;
+use crate::serve::host;
 use becomingone::StopHandle;
 use becomingone_api::{
-    Api, Client, HubOptions, PARENT_VARIABLE, Serving, TOKEN_VARIABLE, Tokens, Tools, folder, found,
+    Client, PARENT_VARIABLE, Serving, TOKEN_VARIABLE, Tokens, ToolAnswer, Tools, folder, found,
 };
-use becomingone_assistant::{AssistantApp, AssistantError, Server};
+use becomingone_assistant::{AssistantApp, AssistantError};
 use clap::{Args, Parser};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,8 +26,9 @@ const EXAMPLES: &str = "Examples:
   echo 'what is wrong' | becomingone run assistant
   becomingone run robot --assistant
 
-Speaks with the run of this user that serves, if there is one and no scene is named; else with a run that it starts. `help`
-lists what it understands. What moves a machine asks for leave first; `stop` overtakes everything and needs none.
+Speaks with the run of this user that serves, if there is one and no scene is named; else with a
+run that it starts. `help` lists what it understands. What moves a machine asks for leave first;
+`stop` overtakes everything and needs none.
 
 Exit status: 0 the talk ended, 1 it failed, 2 bad input.";
 
@@ -98,7 +100,7 @@ impl Talk {
         if let Some(file) = &self.recording {
             let played = Played::start(file, self.within)?;
             self.app()
-                .server(played.server.clone())
+                .client(played.client.clone())
                 .start()
                 .map_err(failure)?;
             return Ok(Exit::SUCCESS);
@@ -108,15 +110,16 @@ impl Talk {
             (at, _) => choose(at.as_deref())?,
         };
         if let Some(run) = found {
-            self.app().at(run.url).start().map_err(failure)?;
+            let client = Client::of(&run).map_err(Failure::BadInput)?;
+            self.app().client(client).start().map_err(failure)?;
             return Ok(Exit::SUCCESS);
         }
-        let (server, hub) = self.host()?;
-        let (recordings, kept_in) = (self.recordings()?, self.folder.clone());
-        let talked = self.app().server(server).start().map_err(failure);
+        let recordings = self.recordings()?;
+        let (client, hub) = self.host(recordings.clone())?;
+        let talked = self.app().client(client).start().map_err(failure);
         // Its runs close their recordings.
         drop(hub);
-        if kept_in.is_none() {
+        if self.folder.is_none() {
             // What nobody has named is not kept.
             drop(std::fs::remove_dir_all(recordings));
         }
@@ -133,47 +136,30 @@ impl Talk {
     }
 
     /// A server of runs, for this talk alone, with one that has begun.
-    fn host(&self) -> Result<(Server, Serving), Failure> {
-        let program = program_path().map_err(|e| Failure::Run(format!("this program: {e}")))?;
-        let recordings = self.recordings()?;
-        let options = HubOptions {
-            program,
-            scenes: self.scenes.clone(),
-            recordings,
-            allow_sources: false,
-            arm: false,
-            memory_bytes: None,
-            cpu_s: None,
-            most_runs: 4,
-        };
-        let (token, tokens) = Tokens::random().map_err(Failure::Run)?;
-        let hub = Api::new().port(0).tokens(tokens).start_hub(options);
-        let hub = hub.map_err(|e| Failure::BadInput(format!("assistant: {e}")))?;
-        let server = Server {
-            url: hub.url().to_owned(),
-            token,
-        };
-        let tools = Tools::new(Client::new(&server.url, &server.token), |_| false);
-        let tools = tools.map_err(Failure::Run)?;
+    fn host(&self, recordings: PathBuf) -> Result<(Client, Serving), Failure> {
+        let (client, hub) = host("run assistant", self.scenes.clone(), recordings)?;
         let scene = self.scene.as_deref().unwrap_or("robot");
-        let wanted = json!({"scene": scene})
-            .as_object()
-            .cloned()
-            .unwrap_or_default();
-        let started = tools.call("run_scene", wanted).map_err(Failure::Run)?;
+        let started = told(&client, "run_scene", "scene", json!(scene))?;
         match started.is_refused {
             true => Err(Failure::BadInput(format!(
                 "--scene {scene}: {}",
                 started.text
             ))),
-            false => Ok((server, hub)),
+            false => Ok((client, hub)),
         }
     }
 }
 
+/// Calls a tool with one argument. There is nobody yet who could be asked.
+fn told(client: &Client, tool: &str, name: &str, value: Value) -> Result<ToolAnswer, Failure> {
+    let tools = Tools::new(client.clone(), |_| false).map_err(Failure::Run)?;
+    let called = tools.call(tool, Map::from_iter([(name.to_owned(), value)]));
+    called.map_err(Failure::Run)
+}
+
 /// A recording that another process plays.
 struct Played {
-    server: Server,
+    client: Client,
     child: Child,
 }
 
@@ -201,13 +187,11 @@ impl Played {
             .stdout(Stdio::null())
             .spawn()
             .map_err(|e| failed(e.to_string()))?;
-        let server = Server {
-            url: String::new(),
-            token,
-        };
-        let mut played = Self { server, child };
+        // Where it is, is known in a moment.
+        let client = Client::new("", &token);
+        let mut played = Self { client, child };
         let until = Instant::now() + within;
-        played.server.url = played.wait(file, until, |played| {
+        let url = played.wait(file, until, |played| {
             let runs = folder()
                 .and_then(|folder| found(&folder))
                 .map_err(Failure::Run)?;
@@ -216,16 +200,10 @@ impl Played {
                 .find(|run| run.process == played.child.id());
             Ok(run.map(|run| run.url))
         })?;
-        let client = Client::new(&played.server.url, &played.server.token);
-        let tools = Tools::new(
-            Client::new(&played.server.url, &played.server.token),
-            |_| false,
-        )
-        .map_err(Failure::Run)?;
-        let fast = json!({"rate": 0}).as_object().cloned().unwrap_or_default();
-        tools.call("set", fast).map_err(failed)?;
-        played.wait(file, until, |_| {
-            let state = client.get("/v1/run").map_err(failed)?;
+        played.client = Client::new(&url, &token);
+        told(&played.client, "set", "rate", json!(0))?;
+        played.wait(file, until, |played| {
+            let state = played.client.get("/v1/run").map_err(failed)?;
             Ok((state["playback"]["is_over"] == true).then_some(()))
         })?;
         Ok(played)
@@ -286,21 +264,9 @@ impl AssistantArgs {
         let Some(name) = &self.assistant else {
             return Ok(());
         };
-        let token = match (std::env::var(TOKEN_VARIABLE), serving.token_file()) {
-            (Ok(token), _) => token,
-            (_, Some(file)) => std::fs::read_to_string(file)
-                .map_err(|e| Failure::Run(format!("{}: {e}", file.display())))?,
-            _ => {
-                return Err(Failure::BadInput(format!(
-                    "--assistant: found no token; expected it in {TOKEN_VARIABLE}"
-                )));
-            }
-        };
-        let server = Server {
-            url: serving.url().to_owned(),
-            token: token.trim().to_owned(),
-        };
-        let mut app = AssistantApp::new(name.clone().unwrap_or_default()).server(server);
+        let client = Client::at(serving.url(), serving.token_file())
+            .map_err(|error| Failure::BadInput(format!("--assistant: {error}")))?;
+        let mut app = AssistantApp::new(name.clone().unwrap_or_default()).client(client);
         if let Some(folder) = &self.assistant_folder {
             app = app.folder(folder);
         }

@@ -3,8 +3,8 @@
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::found::choose;
-use crate::output::program_path;
-use becomingone_api::{Api, Client, HubOptions, Serving, Tokens, serve_mcp};
+use crate::serve::host;
+use becomingone_api::{Client, serve_mcp};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -35,14 +35,14 @@ pub(crate) struct Mcp {
 
 impl Mcp {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        let found = match self.scenes {
+        let found = match &self.scenes {
             Some(_) => None,
             None => choose(self.at.as_deref())?,
         };
         let (client, hub) = match found {
             Some(run) => (Client::of(&run).map_err(Failure::BadInput)?, None),
             None => {
-                let (client, hub) = self.host()?;
+                let (client, hub) = host("mcp", self.scenes, self.recordings)?;
                 (client, Some(hub))
             }
         };
@@ -52,24 +52,5 @@ impl Mcp {
         // Its runs close their recordings.
         drop(hub);
         served.map(|()| Exit::SUCCESS)
-    }
-
-    /// A server of runs, for this process alone.
-    fn host(&self) -> Result<(Client, Serving), Failure> {
-        let program = program_path();
-        let options = HubOptions {
-            program: program.map_err(|e| Failure::Run(format!("this program: {e}")))?,
-            scenes: self.scenes.clone(),
-            recordings: self.recordings.clone(),
-            allow_sources: false,
-            arm: false,
-            memory_bytes: None,
-            cpu_s: None,
-            most_runs: 4,
-        };
-        let (token, tokens) = Tokens::random().map_err(Failure::Run)?;
-        let serving = Api::new().port(0).tokens(tokens).start_hub(options);
-        let serving = serving.map_err(|e| Failure::BadInput(format!("mcp: {e}")))?;
-        Ok((Client::new(serving.url(), &token), serving))
     }
 }

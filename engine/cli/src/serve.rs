@@ -6,7 +6,7 @@ use crate::interrupt::Interrupt;
 use crate::output::program_path;
 use crate::show::Viewer;
 use becomingone::CoherenceEngine;
-use becomingone_api::{Api, ApiError, HubOptions, Serving, Tokens};
+use becomingone_api::{Api, ApiError, Client, HubOptions, Serving, Tokens};
 use clap::Args;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -211,4 +211,27 @@ impl Serve {
         let api = self.address.api(Some(self.port))?;
         api.start_hub(options).map_err(|e| failure("serve", &e))
     }
+}
+
+/// A server of runs for this process alone, and a client of it. `of` is the command.
+pub(crate) fn host(
+    of: &str,
+    scenes: Option<PathBuf>,
+    recordings: PathBuf,
+) -> Result<(Client, Serving), Failure> {
+    let program = program_path();
+    let options = HubOptions {
+        program: program.map_err(|e| Failure::Run(format!("this program: {e}")))?,
+        scenes,
+        recordings,
+        allow_sources: false,
+        arm: false,
+        memory_bytes: None,
+        cpu_s: None,
+        most_runs: 4,
+    };
+    let (token, tokens) = Tokens::random().map_err(Failure::Run)?;
+    let serving = Api::new().port(0).tokens(tokens).start_hub(options);
+    let serving = serving.map_err(|e| failure(of, &e))?;
+    Ok((Client::new(serving.url(), &token), serving))
 }

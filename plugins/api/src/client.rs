@@ -6,6 +6,7 @@ use crate::token::TOKEN_VARIABLE;
 use axum::http::StatusCode;
 use serde_json::Value;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 /// Longest wait for an answer.
@@ -16,6 +17,7 @@ const LONG_WITHIN: Duration = Duration::from_secs(3600);
 const MAX_ANSWER: u64 = 64 << 20;
 
 /// Asks one server, with a token.
+#[derive(Clone)]
 pub struct Client {
     agent: ureq::Agent,
     url: String,
@@ -35,19 +37,27 @@ impl Client {
     ///
     /// Where there is no token.
     pub fn of(run: &Found) -> Result<Self, String> {
-        let token = match (std::env::var(TOKEN_VARIABLE), &run.token_file) {
+        Self::at(&run.url, run.token_file.as_deref())
+    }
+
+    /// A client of the server at this address: with the token of the environment, else of this file.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no token.
+    pub fn at(url: &str, token_file: Option<&Path>) -> Result<Self, String> {
+        let token = match (std::env::var(TOKEN_VARIABLE), token_file) {
             (Ok(token), _) => token,
             (_, Some(file)) => {
                 std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?
             }
             _ => {
                 return Err(format!(
-                    "{}: found no token; expected it in {TOKEN_VARIABLE}",
-                    run.url
+                    "{url}: found no token; expected it in {TOKEN_VARIABLE}"
                 ));
             }
         };
-        Ok(Self::new(&run.url, token.trim()))
+        Ok(Self::new(url, token.trim()))
     }
 
     /// A client of the server at this address, with this token.

@@ -60,6 +60,7 @@ pub use names::{grpc_api, mcp_server, rest_api, websocket_api};
 pub use place::{Found, PARENT_VARIABLE, RUN_VARIABLE, folder, found};
 pub use playback::Playback;
 pub use problem::Problem;
+pub use question::part;
 pub use token::{Role, TOKEN_VARIABLE, Tokens};
 pub use view::{EventView, MountView, PlaceView, RaysView, SensorKindView, SensorView};
 

@@ -86,7 +86,7 @@ impl Question {
 /// What is escaped in a part of a path: a dot as well, as two of them are another folder.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-');
 
-/// A part of a path, escaped.
-pub(crate) fn part(name: &str) -> String {
+/// A name as a part of the path of a resource, escaped: `/v1/agents/{name}`.
+pub fn part(name: &str) -> String {
     utf8_percent_encode(name, ESCAPED).to_string()
 }

@@ -1,10 +1,9 @@
 //! The assistant as an application.
 
-use crate::link::Server;
 use crate::talk::{Setup, Talk, default_folder};
 use becomingone::scene::SceneLoader;
 use becomingone::{CoherenceEngine, Pace, StopHandle};
-use becomingone_api::{Api, Serving, TOKEN_VARIABLE, Tokens, folder, found};
+use becomingone_api::{Api, Client, Serving, Tokens, folder, found};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
@@ -32,13 +31,13 @@ pub enum AssistantError {
 
 /// An assistant: a talk with a run, in a terminal, through a pipe, or from a program.
 ///
-/// Without a server ([`at`](Self::at), [`server`](Self::server)) it speaks with the run of this user that serves, if there
+/// Without a server ([`at`](Self::at), [`client`](Self::client)) it speaks with the run of this user that serves, if there
 /// is one, else with a run of its own, of the scene `robot`.
 #[derive(Clone, Debug, Default)]
 pub struct AssistantApp {
     name: String,
     prompt: String,
-    server: Option<Server>,
+    client: Option<Client>,
     url: Option<String>,
     folder: Option<PathBuf>,
     scene: Option<String>,
@@ -46,7 +45,7 @@ pub struct AssistantApp {
 
 /// A run of this process, for the assistant alone.
 struct Own {
-    server: Server,
+    client: Client,
     run: StopHandle,
     thread: Option<JoinHandle<()>>,
 }
@@ -103,7 +102,7 @@ impl Own {
         let started = is_ready.recv().map_err(|e| failed(e.to_string()))?;
         let (url, run) = started.map_err(failed)?;
         Ok(Self {
-            server: Server { url, token },
+            client: Client::new(&url, &token),
             run,
             thread: Some(thread),
         })
@@ -119,7 +118,7 @@ impl AssistantApp {
         }
     }
 
-    /// What it says of itself, and what a model would begin with.
+    /// What it says of itself when it is asked who it is.
     #[must_use]
     pub fn system_prompt(mut self, text: impl Into<String>) -> Self {
         self.prompt = text.into();
@@ -134,10 +133,10 @@ impl AssistantApp {
         self
     }
 
-    /// The server that is asked, with its token.
+    /// A client of the server that is asked.
     #[must_use]
-    pub fn server(mut self, server: Server) -> Self {
-        self.server = Some(server);
+    pub fn client(mut self, client: Client) -> Self {
+        self.client = Some(client);
         self
     }
 
@@ -155,46 +154,34 @@ impl AssistantApp {
         self
     }
 
-    fn find(&self) -> Result<(Server, Option<Own>), AssistantError> {
-        if let Some(server) = &self.server {
-            return Ok((server.clone(), None));
+    fn find(&self) -> Result<(Client, Option<Own>), AssistantError> {
+        if let Some(client) = &self.client {
+            return Ok((client.clone(), None));
         }
         let not_found = AssistantError::NotFound;
         let runs = folder()
             .and_then(|folder| found(&folder))
             .map_err(not_found)?;
-        let run = match (&self.url, &self.scene, runs.as_slice()) {
+        let client = match (&self.url, &self.scene, runs.as_slice()) {
             (Some(url), ..) => {
                 let url = url.trim_end_matches('/');
-                runs.iter()
-                    .find(|run| run.url == url)
-                    .map(|run| (run.url.clone(), run.token_file.clone()))
-                    .or_else(|| Some((url.to_owned(), None)))
+                let known = runs.iter().find(|run| run.url == url);
+                Client::at(url, known.and_then(|run| run.token_file.as_deref()))
             }
-            (None, None, [run]) => Some((run.url.clone(), run.token_file.clone())),
-            _ => None,
-        };
-        let Some((url, file)) = run else {
-            let own = Own::start(self.scene.as_deref().unwrap_or("robot"))?;
-            return Ok((own.server.clone(), Some(own)));
-        };
-        let token = match (std::env::var(TOKEN_VARIABLE), file) {
-            (Ok(token), _) => token,
-            (_, Some(file)) => std::fs::read_to_string(&file)
-                .map_err(|e| not_found(format!("{}: {e}", file.display())))?,
-            _ => {
-                return Err(not_found(format!(
-                    "{url}: found no token; expected it in {TOKEN_VARIABLE}"
-                )));
+            (None, None, [run]) => Client::of(run),
+            (None, None, [_, ..]) => {
+                let urls: Vec<_> = runs.iter().map(|run| run.url.as_str()).collect();
+                Err(format!(
+                    "found more than one run; expected the address of one of {}",
+                    urls.join(", ")
+                ))
+            }
+            (None, scene, _) => {
+                let own = Own::start(scene.as_deref().unwrap_or("robot"))?;
+                return Ok((own.client.clone(), Some(own)));
             }
         };
-        Ok((
-            Server {
-                url,
-                token: token.trim().to_owned(),
-            },
-            None,
-        ))
+        Ok((client.map_err(not_found)?, None))
     }
 
     /// Opens a talk from a program. Nobody is asked: what needs a person's leave is refused.
@@ -203,10 +190,10 @@ impl AssistantApp {
     ///
     /// [`AssistantError`].
     pub fn open(self) -> Result<Conversation, AssistantError> {
-        let (server, own) = self.find()?;
+        let (client, own) = self.find()?;
         let folder = self.folder.unwrap_or_else(default_folder);
         let setup = Setup {
-            server: &server,
+            client: &client,
             name: &self.name,
             prompt: &self.prompt,
             folder: &folder,

@@ -2,7 +2,8 @@
 //! to the last word; else it is asked back.
 //!
 //! - `table`: the templates. `template`: how they are written. `words`, `quantity`: sentences, numbers with units.
-//! - `stop`: what stops, and what is a yes, whatever else is said. `clause`: what may stand beside a sentence. `names`: what a run has. `cover`: whether a template covers a sentence. `meaning`: arguments of a kind.
+//! - `stop`: what stops, and what is a yes, whatever else is said. `clause`: what may stand beside a sentence.
+//! - `names`: what a run has. `cover`: whether a template covers a sentence. `meaning`: arguments of a kind.
 
 mod clause;
 mod cover;
@@ -23,7 +24,7 @@ use names::Lists;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use table::ROWS;
-use words::words;
+use words::{clauses, words};
 
 /// Longest sentence that is looked at (words).
 const MAX_WORDS: usize = 48;
@@ -39,31 +40,6 @@ pub struct Meaning {
     pub class: Class,
     /// Its arguments, in SI units: `{"place": "dock"}`.
     pub arguments: Map<String, Value>,
-}
-
-/// Parts of a text that commas and full stops set apart; those in numbers do not.
-fn clauses(text: &str) -> Vec<&str> {
-    let is_in_number = |at: usize| {
-        let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
-        let before = text.get(..at).and_then(|before| before.chars().next_back());
-        let after = text.get(at + 1..).and_then(|after| after.chars().next());
-        digit(after)
-            || after.is_some_and(char::is_alphanumeric) && before.is_some_and(char::is_alphanumeric)
-    };
-    let mut parts = Vec::new();
-    let mut begin = 0;
-    for (at, mark) in text.char_indices() {
-        if matches!(mark, ',' | '.' | '!' | ';' | '?' | ':') && !is_in_number(at) {
-            parts.extend(text.get(begin..at));
-            begin = at + 1;
-        }
-    }
-    parts.extend(text.get(begin..));
-    parts
-        .into_iter()
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .collect()
 }
 
 /// The table, ready for use.
@@ -217,7 +193,8 @@ impl Grammar {
         })
     }
 
-    /// Whether a sentence stops something: the agent that it names, or all. In doubt it does, and it takes no time.
+    /// Whether a sentence stops something: the agent that it names, or all. In doubt it does. Found without the table, in
+    /// the time of reading its words.
     pub fn stops(&self, sentence: &str) -> Option<Option<String>> {
         stop::stops(sentence, &self.names)
     }

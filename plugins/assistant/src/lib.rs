@@ -10,7 +10,7 @@
 //! - `grammar`: what a sentence means. `link`: the run that is asked, by its tools. `turn`: from a sentence to a reply.
 //! - `reply`: answers as sentences. `receipt`: what a reply may claim.
 //! - `kept`: small files. `session`: the talk as a file. `notes`: what is to be remembered, files of identity. `schedule`: reports at times.
-//! - `watches`: what is to be told when it happens. `talk`: lines in, replies out, in a terminal or a pipe. `app`: all of it.
+//! - `watches`: what is reported when it happens. `talk`: lines in, replies out, in a terminal or a pipe. `app`: all of it.
 
 mod app;
 pub mod grammar;
@@ -26,4 +26,3 @@ mod turn;
 mod watches;
 
 pub use app::{AssistantApp, AssistantError, Conversation};
-pub use link::Server;

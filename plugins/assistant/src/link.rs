@@ -1,31 +1,12 @@
 //! The run that is asked: by the tools that everybody has, and by its resources where there is no tool for them.
 
 use crate::grammar::Names;
-use becomingone_api::{Client, ToolAnswer, Tools};
+use becomingone_api::{Client, ToolAnswer, Tools, part};
 use serde_json::{Map, Value, json};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Where a server is, and with which token it is asked.
-#[derive(Clone)]
-pub struct Server {
-    /// `http://127.0.0.1:8420`.
-    pub url: String,
-    /// Of an owner, for all that the assistant can do.
-    pub token: String,
-}
-
-impl std::fmt::Debug for Server {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server")
-            .field("url", &self.url)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Server {
-    pub(crate) fn client(&self) -> Client {
-        Client::new(&self.url, &self.token)
-    }
+pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A session with a server.
@@ -39,48 +20,18 @@ pub(crate) struct Link {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Current(Arc<Mutex<Option<String>>>);
 
-impl Current {
-    pub(crate) fn get(&self) -> Option<String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Speaks of another run from now on; returns the one before.
-    pub(crate) fn set(&self, run: Option<String>) -> Option<String> {
-        std::mem::replace(
-            &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner),
-            run,
-        )
-    }
-}
-
-/// A name in a path.
-fn part(name: &str) -> String {
-    // As the server writes them: all but letters, digits, `_` and `-` as bytes.
-    let mut text = String::new();
-    for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' => text.push(char::from(byte)),
-            _ => text.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    text
-}
-
 /// Tools that are of the server and of no run.
 const OF_SERVER: [&str; 5] = ["list_scenes", "list_runs", "run_scene", "score", "record"];
 
 impl Link {
     pub(crate) fn new(
-        server: &Server,
+        client: &Client,
         current: Current,
         decide: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Result<Self, String> {
-        let tools = Tools::new(server.client(), decide)?;
+        let tools = Tools::new(client.clone(), decide)?;
         Ok(Self {
-            client: server.client(),
+            client: client.clone(),
             tools,
             current,
         })
@@ -92,14 +43,18 @@ impl Link {
     ///
     /// A server that does not answer.
     pub(crate) fn find_run(&self) -> Result<(), String> {
-        let run = self.last_run()?;
-        self.current.set(run);
+        *lock(&self.current.0) = self.last_run()?;
         Ok(())
     }
 
     /// The run that is spoken of.
     pub(crate) fn run(&self) -> Option<String> {
-        self.current.get()
+        lock(&self.current.0).clone()
+    }
+
+    /// Speaks of another run from now on; returns the one before.
+    pub(crate) fn speak_of(&self, run: Option<String>) -> Option<String> {
+        std::mem::replace(&mut *lock(&self.current.0), run)
     }
 
     /// The latest run that has not ended.
@@ -199,13 +154,5 @@ impl Link {
     /// The latest event's number.
     pub(crate) fn last_event(&self) -> u64 {
         self.events(0).map_or(0, |(_, last)| last)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn names_are_escaped() {
-        assert_eq!(super::part("a b/../\u{e9}"), "a%20b%2F%2E%2E%2F%C3%A9");
     }
 }

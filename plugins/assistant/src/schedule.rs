@@ -5,10 +5,9 @@ use jiff::{SignedDuration, ToSpan as _, Zoned};
 use serde::{Deserialize, Serialize};
 
 /// When a report is due.
-#[derive(Clone, Debug, PartialEq)]
 enum When {
-    /// On these days, at a time of day.
-    Days(Vec<Weekday>, Time),
+    /// At a time of day, on some days.
+    Days,
     /// Again and again.
     Every(SignedDuration),
     /// Once.
@@ -117,7 +116,7 @@ fn read(when: &str, now: &Zoned) -> Option<(When, Zoned)> {
         Some((on, at)) => {
             let (days, at) = (days(on)?, clock(at)?);
             let next = next_of(&days, at, now)?;
-            Some((When::Days(days, at), next))
+            Some((When::Days, next))
         }
         None => {
             let every = length(rest)?;
@@ -139,13 +138,15 @@ impl Planned {
         })
     }
 
-    /// Whether it is due; then when it is due after that, if ever. What was missed while nobody ran is due once.
-    pub(crate) fn due(&self, now: &Zoned) -> Option<Option<Self>> {
-        if *now < self.next {
-            return None;
-        }
-        let after = match read(&self.when, now) {
-            Some((When::Days(..), next)) => Some(next),
+    /// Whether it is due. What was missed while nobody ran is due once.
+    pub(crate) fn is_due(&self, now: &Zoned) -> bool {
+        self.next <= *now
+    }
+
+    /// The same after it was given: when it is due next, if ever.
+    pub(crate) fn given(&self, now: &Zoned) -> Option<Self> {
+        let next = match read(&self.when, now) {
+            Some((When::Days, next)) => Some(next),
             Some((When::Every(every), _)) => {
                 // In step with the first time.
                 let late = now.duration_since(&self.next).as_secs_f64();
@@ -156,10 +157,10 @@ impl Planned {
             }
             _ => None,
         };
-        Some(after.map(|next| Self {
-            next,
+        Some(Self {
+            next: next?,
             ..self.clone()
-        }))
+        })
     }
 }
 
@@ -217,20 +218,14 @@ mod tests {
     fn what_was_missed_is_due_once_and_in_step() {
         let now = at("2026-11-30T09:15:00+01:00[Europe/Berlin]");
         let every = Planned::new("every 10 min", "status", &now).unwrap();
-        assert_eq!(
-            every.due(&at("2026-11-30T09:24:59+01:00[Europe/Berlin]")),
-            None
-        );
-        let next = every
-            .due(&at("2026-11-30T11:00:03+01:00[Europe/Berlin]"))
-            .unwrap()
-            .unwrap();
+        assert!(!every.is_due(&at("2026-11-30T09:24:59+01:00[Europe/Berlin]")));
+        let late = at("2026-11-30T11:00:03+01:00[Europe/Berlin]");
+        assert!(every.is_due(&late));
+        let next = every.given(&late).unwrap();
         assert_eq!(next.next, at("2026-11-30T11:05:00+01:00[Europe/Berlin]"));
         let once = Planned::new("in 1 h", "status", &now).unwrap();
-        assert_eq!(
-            once.due(&at("2026-12-01T00:00:00+01:00[Europe/Berlin]")),
-            Some(None)
-        );
+        let late = at("2026-12-01T00:00:00+01:00[Europe/Berlin]");
+        assert!(once.is_due(&late) && once.given(&late).is_none());
     }
 
     #[test]
@@ -239,7 +234,7 @@ mod tests {
         let now = at("2026-03-28T12:00:00+01:00[Europe/Berlin]");
         let plan = Planned::new("every day at 02:30", "summary", &now).unwrap();
         assert_eq!(plan.next, at("2026-03-29T03:30:00+02:00[Europe/Berlin]"));
-        let next = plan.due(&plan.next).unwrap().unwrap();
+        let next = plan.given(&plan.next).unwrap();
         assert_eq!(next.next, at("2026-03-30T02:30:00+02:00[Europe/Berlin]"));
     }
 }

@@ -2,21 +2,21 @@
 //! answers.
 
 use crate::grammar::{Grammar, is_yes};
-use crate::kept::{load, save};
-use crate::link::{Current, Link, Server};
+use crate::kept::load;
+use crate::link::{Current, Link, lock};
 use crate::notes::Notes;
 use crate::receipt::Reply;
-use crate::schedule::Planned;
 use crate::session::Session;
 use crate::turn::{Shared, Turns, plans_file, stop};
 use crate::watches::Watches;
+use becomingone_api::Client;
 use reedline::{DefaultPrompt, DefaultPromptSegment, ExternalPrinter, Reedline, Signal};
 use std::collections::VecDeque;
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -28,10 +28,6 @@ const LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
 const PROMPT_AFTER: Duration = Duration::from_millis(300);
 /// Longest line (bytes).
 const MAX_LINE: usize = 4096;
-
-fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// What the talk's loop is woken by.
 enum Event {
@@ -51,7 +47,8 @@ enum Job {
     Say(String),
     /// A stop that was followed already, to be kept.
     Keep(String, Reply),
-    Report(String),
+    /// Give the reports that are due.
+    Report,
 }
 
 /// Where replies go.
@@ -78,7 +75,7 @@ pub(crate) struct Talk {
 
 /// How a talk is set up.
 pub(crate) struct Setup<'a> {
-    pub(crate) server: &'a Server,
+    pub(crate) client: &'a Client,
     pub(crate) name: &'a str,
     pub(crate) prompt: &'a str,
     pub(crate) folder: &'a Path,
@@ -107,6 +104,7 @@ impl Talk {
         let shared = Arc::new(Shared {
             watches: Mutex::new(Watches::open(&setup.folder.join("watches.json"))),
             planned: Mutex::new(load(&plans_file(setup.folder))),
+            is_due: AtomicBool::default(),
             about: Mutex::default(),
         });
         let decide = {
@@ -129,23 +127,22 @@ impl Talk {
             }
         };
         let current = Current::default();
-        let link = Link::new(setup.server, current.clone(), decide)?;
+        let link = Link::new(setup.client, current.clone(), decide)?;
         link.find_run()?;
-        let link = Arc::new(Mutex::new(link));
         let nobody = |_: &str| false;
-        let stop_link = Link::new(setup.server, current.clone(), nobody)?;
-        let watch_link = Link::new(setup.server, current.clone(), nobody)?;
+        let stop_link = Link::new(setup.client, current.clone(), nobody)?;
+        let watch_link = Link::new(setup.client, current, nobody)?;
         let notes = Notes::new(setup.folder);
         let name = notes.identity("Name").filter(|_| setup.name.is_empty());
         let name = name.unwrap_or_else(|| match setup.name {
             "" => "assistant".to_owned(),
             name => name.to_owned(),
         });
-        let names = lock(&link).names(&name);
+        let names = link.names(&name);
         let grammar = Arc::new(Mutex::new(Grammar::new()?.of(&names)));
         std::fs::create_dir_all(setup.folder)
             .map_err(|e| format!("{}: {e}", setup.folder.display()))?;
-        let run = current.get().unwrap_or_default();
+        let run = link.run().unwrap_or_default();
         for refused in lock(&shared.watches).restore(&watch_link, &run) {
             log::warn!("assistant: a watch of before is not taken: {refused}");
         }
@@ -158,7 +155,6 @@ impl Talk {
             &name,
             setup.prompt,
             shared.clone(),
-            current,
         );
         let (jobs, given) = channel();
         let over = Arc::new(AtomicBool::new(false));
@@ -436,18 +432,7 @@ fn follow(mut turns: Turns, given: &Receiver<Job>, show: &Mutex<Show>, sender: &
                 let _ = sender.send(Event::Idle { last });
             }
             Job::Keep(line, reply) => turns.keep(&line, &reply),
-            Job::Report(say) => {
-                let reply = turns.report(&say);
-                let line = format!("{say}, as scheduled: {}", reply.text);
-                turns.keep(
-                    "",
-                    &Reply {
-                        text: line.clone(),
-                        ..reply
-                    },
-                );
-                lock(show).clone()(&line);
-            }
+            Job::Report => turns.give_reports(|text| lock(show).clone()(text)),
         }
     }
 }
@@ -489,35 +474,12 @@ fn tell(
             }
             Err(_) => {}
         }
-        report_what_is_due(shared, folder, jobs);
-        std::thread::sleep(LOOKED_AT_EVERY);
-    }
-}
-
-fn report_what_is_due(shared: &Shared, folder: &Path, jobs: &Sender<Job>) {
-    let now = jiff::Zoned::now();
-    let mut planned = lock(&shared.planned);
-    let due: Vec<(usize, Option<Planned>)> = planned
-        .iter()
-        .enumerate()
-        .filter_map(|(index, plan)| Some((index, plan.due(&now)?)))
-        .collect();
-    if due.is_empty() {
-        return;
-    }
-    let mut next: Vec<Planned> = Vec::new();
-    for (index, plan) in planned.iter().enumerate() {
-        match due.iter().find(|(due, _)| *due == index) {
-            Some((_, after)) => {
-                let _ = jobs.send(Job::Report(plan.say.clone()));
-                next.extend(after.clone());
-            }
-            None => next.push(plan.clone()),
+        let now = jiff::Zoned::now();
+        let is_due = lock(&shared.planned).iter().any(|plan| plan.is_due(&now));
+        if is_due && !shared.is_due.swap(true, Ordering::AcqRel) {
+            let _ = jobs.send(Job::Report);
         }
-    }
-    *planned = next;
-    if let Err(error) = save(&plans_file(folder), &*planned) {
-        log::warn!("assistant: {error}");
+        std::thread::sleep(LOOKED_AT_EVERY);
     }
 }
 

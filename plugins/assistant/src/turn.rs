@@ -2,7 +2,7 @@
 
 use crate::grammar::{Grammar, Meaning};
 use crate::kept::save;
-use crate::link::{Current, Link};
+use crate::link::{Link, lock};
 use crate::notes::Notes;
 use crate::receipt::{Receipt, Reply};
 use crate::reply::{self, cited};
@@ -12,24 +12,25 @@ use crate::watches::{self, Watches};
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Events of a history, where no number is said.
 const HISTORY: usize = 10;
-/// Duration of a lease that a sentence needs (s).
-const LEASE_S: f64 = 60.0;
 
 /// What another thread looks at in between: watches, and reports that are due.
 pub(crate) struct Shared {
     pub(crate) watches: Mutex<Watches>,
     pub(crate) planned: Mutex<Vec<Planned>>,
+    /// Whether the turns have been asked for reports that are due.
+    pub(crate) is_due: AtomicBool,
     /// What a person is asked leave for, as it is understood.
     pub(crate) about: Mutex<String>,
 }
 
 /// Takes one sentence after the other.
 pub(crate) struct Turns {
-    link: Arc<Mutex<Link>>,
+    link: Link,
     grammar: Arc<Mutex<Grammar>>,
     session: Session,
     notes: Notes,
@@ -37,15 +38,10 @@ pub(crate) struct Turns {
     name: String,
     prompt: String,
     shared: Arc<Shared>,
-    current: Current,
 }
 
 /// A sentence that is understood, and cannot be followed as it stands.
 type Refusal = String;
-
-fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Where plans are kept.
 pub(crate) fn plans_file(folder: &Path) -> PathBuf {
@@ -80,14 +76,13 @@ pub(crate) fn stop(link: &Link, agent: Option<&str>) -> Result<Reply, Refusal> {
 
 impl Turns {
     pub(crate) fn new(
-        link: Arc<Mutex<Link>>,
+        link: Link,
         grammar: Arc<Mutex<Grammar>>,
         session: Session,
         folder: &Path,
         name: &str,
         prompt: &str,
         shared: Arc<Shared>,
-        current: Current,
     ) -> Self {
         Self {
             link,
@@ -98,7 +93,6 @@ impl Turns {
             name: name.to_owned(),
             prompt: prompt.to_owned(),
             shared,
-            current,
         }
     }
 
@@ -156,7 +150,7 @@ impl Turns {
 
     /// Looks again what there is to speak of.
     pub(crate) fn refresh(&self) {
-        let names = lock(&self.link).names(&self.name);
+        let names = self.link.names(&self.name);
         let mut grammar = lock(&self.grammar);
         if *grammar.names() != names {
             *grammar = grammar.of(&names);
@@ -164,11 +158,11 @@ impl Turns {
     }
 
     fn get(&self, path: &str) -> Result<Value, Refusal> {
-        lock(&self.link).get(path)
+        self.link.get(path)
     }
 
     fn of_agent(&self, agent: &str, path: &str) -> Result<Value, Refusal> {
-        lock(&self.link).of_agent(agent, path)
+        self.link.of_agent(agent, path)
     }
 
     fn agents(&self) -> Vec<String> {
@@ -209,7 +203,7 @@ impl Turns {
         tool: &str,
         arguments: Map<String, Value>,
     ) -> Result<becomingone_api::ToolAnswer, Refusal> {
-        let answer = lock(&self.link).call(tool, arguments)?;
+        let answer = self.link.call(tool, arguments)?;
         match answer.is_refused {
             true => Err(answer.text),
             false => Ok(answer),
@@ -249,10 +243,7 @@ impl Turns {
                 "this is a recording that is played: nothing in it can be moved".to_owned(),
             );
         }
-        let lease = Map::from_iter([
-            ("agent".to_owned(), json!(agent)),
-            ("for_s".to_owned(), json!(LEASE_S)),
-        ]);
+        let lease = Map::from_iter([("agent".to_owned(), json!(agent))]);
         let numbers = said.iter().filter(|(name, _)| *name != "agent");
         let numbers: Vec<_> = numbers
             .map(|(name, value)| format!("{name} {value}"))
@@ -391,7 +382,7 @@ impl Turns {
             "help" => Ok(Reply::new(self.help())),
             "identity" => Ok(Reply::new(self.identity())),
             // Acts.
-            "stop" => stop(&lock(&self.link), text("agent")),
+            "stop" => stop(&self.link, text("agent")),
             "clear_stop" => {
                 let agent = self.stopped(said)?;
                 self.act(
@@ -468,7 +459,7 @@ impl Turns {
             "disarm" => {
                 // Whose motors are off does not move: its controller would.
                 let agent = self.agent(said)?;
-                let mut reply = stop(&lock(&self.link), Some(&agent))?;
+                let mut reply = stop(&self.link, Some(&agent))?;
                 let arguments = [
                     ("agent".to_owned(), json!(agent)),
                     ("release".to_owned(), json!(true)),
@@ -481,7 +472,7 @@ impl Turns {
             }
             "run" => self.run(said),
             "end_run" => {
-                let Some(run) = lock(&self.link).run() else {
+                let Some(run) = self.link.run() else {
                     return Err("there is no run that can be ended".to_owned());
                 };
                 self.act(
@@ -611,7 +602,10 @@ impl Turns {
     fn diagnose(&self, said: &Map<String, Value>) -> Result<Reply, Refusal> {
         let answer = self.call("diagnose", said.clone())?;
         let status = &answer.content["status"];
-        let (events, _) = lock(&self.link).events(0)?;
+        let (mut events, _) = self.link.events(0)?;
+        // None of a later tick, nor of before a reset.
+        let now_s = status["run"]["time_s"].as_f64().unwrap_or_default();
+        events.retain(|event| event["time_s"].as_f64().is_some_and(|s| s <= now_s));
         let wanted = said.get("agent").and_then(Value::as_str);
         let view = json!({"agents": status["agents"], "tick": status["run"]["tick"], "time_s": status["run"]["time_s"]});
         let mut text = reply::each(&view, wanted, |agent| reply::diagnosis(agent, &events));
@@ -629,7 +623,7 @@ impl Turns {
 
     /// All events of the agent that is meant.
     fn events(&self, said: &Map<String, Value>) -> Result<Vec<Value>, Refusal> {
-        let (mut events, _) = lock(&self.link).events(0)?;
+        let (mut events, _) = self.link.events(0)?;
         if let Some(agent) = said.get("agent") {
             events.retain(|event| event["agent"] == *agent);
         }
@@ -680,9 +674,9 @@ impl Turns {
         }))
     }
 
-    pub(crate) fn summary(&self) -> Result<Reply, Refusal> {
+    fn summary(&self) -> Result<Reply, Refusal> {
         let view = self.get("agents")?;
-        let (events, _) = lock(&self.link).events(0)?;
+        let (events, _) = self.link.events(0)?;
         let mut text = reply::each(&view, None, reply::status);
         let counts = [
             ("collision", "collisions"),
@@ -713,8 +707,32 @@ impl Turns {
         Ok(Reply::new(text))
     }
 
-    /// A report that was scheduled.
-    pub(crate) fn report(&self, say: &str) -> Reply {
+    /// Gives the reports that are due. They are planned anew once they are given: what is killed before is given again.
+    pub(crate) fn give_reports(&mut self, show: impl Fn(&str)) {
+        let now = jiff::Zoned::now();
+        let due = lock(&self.shared.planned).clone().into_iter();
+        for plan in due.filter(|plan| plan.is_due(&now)) {
+            let reply = self.report(&plan.say);
+            let text = format!("{}, as scheduled: {}", plan.say, reply.text);
+            self.keep("", &Reply::new(&text));
+            show(&text);
+        }
+        let shared = self.shared.clone();
+        let mut planned = lock(&shared.planned);
+        *planned = planned
+            .iter()
+            .filter_map(|plan| match plan.is_due(&now) {
+                true => plan.given(&now),
+                false => Some(plan.clone()),
+            })
+            .collect();
+        if let Err(error) = save(&plans_file(&self.folder), &*planned) {
+            log::warn!("assistant: {error}");
+        }
+        shared.is_due.store(false, Ordering::Release);
+    }
+
+    fn report(&self, say: &str) -> Reply {
         let report = match say {
             "status" => self.each(&Map::new(), reply::status),
             "diagnose" => self.diagnose(&Map::new()),
@@ -748,22 +766,26 @@ impl Turns {
             Some(agent) => vec![agent.to_owned()],
             None => self.agents(),
         };
-        let (mut lines, mut tick) = (Vec::new(), String::new());
+        let mut lines = Vec::new();
         for agent in agents {
             let Ok(list) = self.of_agent(&agent, "parameters") else {
                 continue;
             };
-            tick = cited(&list);
+
             for parameter in list["parameters"].as_array().into_iter().flatten() {
                 let name = parameter["name"].as_str().unwrap_or_default();
                 if wanted.is_none_or(|wanted| wanted == name) {
-                    lines.push(format!("{agent}: {name} is {}", parameter["value"]));
+                    lines.push(format!(
+                        "{agent}: {name} is {}{}",
+                        parameter["value"],
+                        cited(&list)
+                    ));
                 }
             }
         }
         Ok(Reply::new(match lines.is_empty() {
             true => "there is no number to set".to_owned(),
-            false => format!("{}{tick}", lines.join("\n")),
+            false => lines.join("\n"),
         }))
     }
 
@@ -813,7 +835,7 @@ impl Turns {
     fn run(&self, said: &Map<String, Value>) -> Result<Reply, Refusal> {
         let answer = self.call("run_scene", said.clone())?;
         let run = answer.content["run"].as_str().map(str::to_owned);
-        let before = self.current.set(run.clone());
+        let before = self.link.speak_of(run.clone());
         self.refresh();
         let run = run.unwrap_or_default();
         let before =

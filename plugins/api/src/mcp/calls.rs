@@ -304,22 +304,23 @@ impl Call<'_> {
     async fn diagnose(&self) -> Result<Answer, Problem> {
         let wanted = self.text("agent")?;
         let Answer { mut text, content } = self.status().await?;
-        let kinds = self.get("sensors").await?;
-        let names = kinds["sensors"].as_array().into_iter().flatten();
-        let names = names.filter_map(|kind| kind["sensor"].as_str());
-        let names = names.filter(|name| match &wanted {
-            Some(agent) => name.split('/').next() == Some(agent),
-            None => true,
-        });
+        let wanted = wanted.map_or("*".to_owned(), |agent| format!("{}/*", part(&agent)));
+        let readings = self.get(&format!("readings?sensors={wanted}")).await?;
         let mut ill = Vec::new();
-        for name in names.take(MAX_SENSORS) {
-            let (agent, sensor) = name.split_once('/').unwrap_or_default();
-            let reading = self
-                .get(&format!("sensors/{}/{}", part(agent), part(sensor)))
-                .await?;
+        for reading in readings["sensors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .take(MAX_SENSORS)
+        {
             let is_lost = reading["dropped"].as_u64().is_some_and(|n| n > 0);
             let is_late = reading["is_stale"] == true || reading["source_s"].is_null();
             if is_lost || is_late {
+                // With the units of its numbers.
+                let name = reading["sensor"].as_str().unwrap_or_default();
+                let (agent, sensor) = name.split_once('/').unwrap_or_default();
+                let path = format!("sensors/{}/{}", part(agent), part(sensor));
+                let reading = self.get(&path).await?;
                 text.push('\n');
                 text += text::reading(&reading).lines().next().unwrap_or_default();
                 ill.push(reading);
@@ -639,19 +640,24 @@ impl Call<'_> {
         {
             wanted.extend(given);
         }
-        let limit = |name: &str, unit: &str| {
-            let limit = wanted.get(name);
-            limit.map_or_else(
-                || format!("any {unit} of its drive"),
-                |limit| format!("at most {limit} {unit}"),
-            )
+        let limit = |name: &str, unit: &str| match wanted.get(name) {
+            Some(limit) => format!("at most {limit} {unit}"),
+            None => format!("any {unit}"),
+        };
+        let speed = match wanted.contains_key("max_linear_m_s")
+            || wanted.contains_key("max_angular_rad_s")
+        {
+            true => format!(
+                "with {} and {}",
+                limit("max_linear_m_s", "m/s"),
+                limit("max_angular_rad_s", "rad/s")
+            ),
+            false => "at any speed of its drive".to_owned(),
         };
         let text = format!(
-            "Let this assistant move {} for {} s, with {} and {}?",
+            "Let this assistant move {} for {} s, {speed}?",
             self.shown(&agent)?,
             wanted["for_s"],
-            limit("max_linear_m_s", "m/s"),
-            limit("max_angular_rad_s", "rad/s")
         );
         self.approved(&text).await?;
         let content = self.post(&path, Some(Value::Object(wanted))).await?;

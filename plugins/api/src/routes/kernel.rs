@@ -112,22 +112,17 @@ pub(crate) async fn kernel(
         memories.sort_by(|a, b| b.strength.total_cmp(&a.strength));
         memories.truncate(MAX_MEMORIES);
         let kernel = serde_json::to_value(&summary.kernel).ok()?;
-        let outputs = kernel["witness"]["outputs"]
-            .as_array()
-            .into_iter()
-            .flatten();
         let energies = world.get::<Witness>(agent).into_iter().flat_map(|witness| {
-            let energy = |(index, name): (usize, &Value)| {
-                Some((name.as_str()?.to_owned(), witness.energy(index)?))
-            };
-            outputs.clone().enumerate().filter_map(energy)
+            let energy =
+                |(index, name): (usize, &String)| Some((name.clone(), witness.energy(index)?));
+            witness.outputs.iter().enumerate().filter_map(energy)
         });
         Some(KernelDetail {
             tick: time.tick,
             time_s: time.now_s(),
             agent: name.to_owned(),
             energies: energies.collect(),
-            kernel: kernel.clone(),
+            kernel,
             memories,
         })
     });

@@ -80,7 +80,6 @@ const OF_REASONS: &[&str] = &[
     "today",
     "work",
     "shift",
-    "over",
     "very",
     "really",
     "quite",
@@ -218,7 +217,7 @@ fn is_request(text: &str) -> bool {
     )
 }
 
-/// Words that stand for a movement without a verb: beside something else, they may say where something is.
+/// First words of a movement that has no verb: beside something else, `2 m ahead` may say where something is.
 const BARE: &[&str] = &[
     "forward",
     "forwards",

@@ -72,7 +72,7 @@ enum Node {
     Rule(usize),
     Set(usize),
     /// Words for values.
-    List(&'static str, usize),
+    List(String, usize),
     Slot(String, Kind),
 }
 
@@ -200,23 +200,13 @@ impl Reader {
             Part::Slot(name, of) => {
                 match (kind(&of), LISTS.iter().position(|(list, _)| *list == of)) {
                     (Some(kind), _) => Node::Slot(name, kind),
-                    (None, Some(list)) => {
-                        // Names of arguments are those of the table: they live as long.
-                        let name: &'static str = ARGUMENTS
-                            .iter()
-                            .find(|argument| **argument == name)
-                            .ok_or_else(|| format!("found the argument `{name}` of a list"))?;
-                        Node::List(name, list)
-                    }
+                    (None, Some(list)) => Node::List(name, list),
                     (None, None) => return Err(format!("found no type `{of}`")),
                 }
             }
         })
     }
 }
-
-/// Arguments that are values of lists.
-const ARGUMENTS: [&str; 5] = ["event", "how", "say", "on", "report"];
 
 /// All orders of some parts.
 fn orders(parts: &[Node]) -> Vec<Node> {
@@ -319,8 +309,8 @@ impl Templates {
             class,
         };
         // Where what is meant begins: the same for all rows.
-        let begins = |class: Class, before: &Node| {
-            let mut begins: Vec<(usize, Caught)> = Vec::new();
+        let begins = |class: Class, before: &'a Node| {
+            let mut begins: Vec<(usize, Caught<'a>)> = Vec::new();
             cover(class).match_node(before, 0, &mut Vec::new(), &mut |end, values| {
                 if begins
                     .iter()
@@ -358,7 +348,7 @@ impl Templates {
                         cover.match_node(&self.after, end, values, &mut |end, values| {
                             let is_whole = cover.rest_is_filler(end);
                             if is_whole {
-                                whole = Some(cover.caught(values));
+                                whole = Some(Cover::caught(values));
                             }
                             is_whole
                         })
@@ -437,7 +427,7 @@ fn count(node: &Node, bits: &mut HashMap<String, usize>) {
 }
 
 /// A value that was caught: name, value.
-type Caught = Vec<(&'static str, Value)>;
+type Caught<'a> = Vec<(&'a str, Value)>;
 
 struct Cover<'a> {
     templates: &'a Templates,
@@ -447,7 +437,7 @@ struct Cover<'a> {
     class: Class,
 }
 
-impl Cover<'_> {
+impl<'a> Cover<'a> {
     fn is_filler(&self, at: usize) -> bool {
         self.said.get(at).is_some_and(|word| {
             FILLERS.contains(&word.text.as_str())
@@ -459,7 +449,7 @@ impl Cover<'_> {
         (at..self.said.len()).all(|at| self.is_filler(at))
     }
 
-    fn caught(&self, values: &Caught) -> Map<String, Value> {
+    fn caught(values: &Caught<'_>) -> Map<String, Value> {
         values
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
@@ -469,10 +459,10 @@ impl Cover<'_> {
     /// Calls `done` with each end of the part; true as soon as it takes one.
     fn match_node(
         &self,
-        node: &Node,
+        node: &'a Node,
         at: usize,
-        values: &mut Caught,
-        done: &mut dyn FnMut(usize, &mut Caught) -> bool,
+        values: &mut Caught<'a>,
+        done: &mut dyn FnMut(usize, &mut Caught<'a>) -> bool,
     ) -> bool {
         match node {
             Node::Empty => done(at, values),
@@ -525,7 +515,6 @@ impl Cover<'_> {
                 let mut at = at;
                 loop {
                     for (end, value) in self.values(*kind, at) {
-                        let name = argument(name);
                         if with(values, name, value, |values| done(end, values)) {
                             return true;
                         }
@@ -541,10 +530,10 @@ impl Cover<'_> {
 
     fn match_row(
         &self,
-        parts: &[Node],
+        parts: &'a [Node],
         at: usize,
-        values: &mut Caught,
-        done: &mut dyn FnMut(usize, &mut Caught) -> bool,
+        values: &mut Caught<'a>,
+        done: &mut dyn FnMut(usize, &mut Caught<'a>) -> bool,
     ) -> bool {
         match parts.split_first() {
             None => done(at, values),
@@ -725,11 +714,11 @@ impl Cover<'_> {
 }
 
 /// Sets a value while something is tried.
-fn with(
-    values: &mut Caught,
-    name: &'static str,
+fn with<'a>(
+    values: &mut Caught<'a>,
+    name: &'a str,
     value: Value,
-    then: impl FnOnce(&mut Caught) -> bool,
+    then: impl FnOnce(&mut Caught<'a>) -> bool,
 ) -> bool {
     // One thing cannot have two values.
     if values
@@ -742,45 +731,4 @@ fn with(
     let taken = then(values);
     values.pop();
     taken
-}
-
-/// Names of arguments, as they are known when the program is built.
-fn argument(name: &str) -> &'static str {
-    const NAMES: [&str; 30] = [
-        "ignored",
-        "agent",
-        "assistant",
-        "sensor",
-        "channel",
-        "place",
-        "scene",
-        "parameter",
-        "recording",
-        "number",
-        "what",
-        "target",
-        "value",
-        "ticks",
-        "factor",
-        "x_m",
-        "y_m",
-        "distance_m",
-        "linear_m_s",
-        "angle_rad",
-        "for_s",
-        "seed",
-        "most",
-        "text",
-        "at",
-        "every_s",
-        "in_s",
-        "x",
-        "how",
-        "say",
-    ];
-    NAMES
-        .iter()
-        .find(|known| **known == name)
-        .copied()
-        .unwrap_or("unknown")
 }

@@ -136,17 +136,19 @@ const CHANNELS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "imu/accel_x",
+        "imu/accelerometer_x",
         &[
             "accelerometer",
             "acceleration",
             "accel x",
+            "imu accel x",
             "x accelerometer",
         ],
     ),
-    ("imu/accel_y", &["accel y", "sideways acceleration"]),
-    ("gnss/x", &["gps x"]),
-    ("gnss/y", &["gps y"]),
+    (
+        "imu/accelerometer_y",
+        &["accel y", "imu accel y", "sideways acceleration"],
+    ),
 ];
 
 fn others<'a>(table: &[(&str, &'a [&'a str])], value: &str) -> Vec<String> {

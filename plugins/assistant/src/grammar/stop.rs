@@ -1,30 +1,89 @@
 //! What stops, whatever else is said, and what is a yes. Both are looked at word by word, without the table.
 
 use super::names::Names;
-use super::words::words;
+use super::words::{clauses, words};
+
+/// Longest sentence (bytes).
+const LONGEST: usize = 2000;
 
 /// Words that stop.
-const VERBS: &[&str] = &["stop", "halt", "whoa", "abort", "brake", "estop"];
+const VERBS: &[&str] = &[
+    "stop",
+    "halt",
+    "whoa",
+    "abort",
+    "brake",
+    "cease",
+    "standstill",
+];
 
-/// With these, something else is asked for or said: when, whether, by whom.
-const BLOCKS: &[&str] = &[
-    "if",
-    "unless",
-    "until",
-    "when",
-    "whenever",
-    "once",
-    "tomorrow",
-    "yesterday",
-    "later",
-    "after",
-    "imagine",
-    "suppose",
-    "says",
-    "told",
-    "tell",
-    "wonder",
-    "asked",
+/// Sentences that stop without such a word.
+const PHRASES: &[&str] = &[
+    "freeze",
+    "freeze now",
+    "stand still",
+    "stay put",
+    "stay still",
+    "stay there",
+    "stay where you are",
+    "hold still",
+    "hold position",
+    "hold your position",
+    "hold it",
+    "hit brakes",
+    "slam on brakes",
+    "emergency",
+    "emergency brake",
+    "do not move",
+    "do not move another inch",
+    "do not move any further",
+    "e stop",
+];
+
+/// Words around such a sentence.
+const AROUND: &[&str] = &[
+    "please",
+    "the",
+    "a",
+    "an",
+    "now",
+    "it",
+    "robot",
+    "everybody",
+    "everyone",
+    "all",
+    "right",
+    "immediately",
+    "hey",
+    "no",
+    "oh",
+    "just",
+    "press",
+    "pull",
+    "trigger",
+    "push",
+    "button",
+];
+
+/// Words for several.
+const ALL: &[&str] = &[
+    "all",
+    "everything",
+    "everybody",
+    "everyone",
+    "robots",
+    "them",
+    "agents",
+    "and",
+];
+
+/// Conditions, times and negations: what is meant is no stop now.
+const CONDITIONS: &[&str] = &[
+    "if", "unless", "until", "when", "whenever", "once", "after", "tomorrow", "not", "never",
+];
+
+/// Questions, and speech of others. A sentence that begins with a stop is one all the same: `stop, what is wrong`.
+const OTHER_SPEECH: &[&str] = &[
     "why",
     "what",
     "did",
@@ -35,14 +94,21 @@ const BLOCKS: &[&str] = &[
     "who",
     "how",
     "should",
+    "imagine",
+    "suppose",
+    "says",
+    "told",
+    "tell",
+    "wonder",
+    "asked",
+    "yesterday",
+    "later",
     "notify",
     "warn",
     "remember",
     "note",
     "reads",
     "lunch",
-    "not",
-    "never",
 ];
 
 /// What is not stopped by a stop: watches, reports, faults, the simulation. They are of the table.
@@ -78,7 +144,6 @@ const OTHERS: &[&str] = &[
     "simulator",
     "clock",
     "playback",
-    "everything's",
     "alerts",
     "notifications",
     "talking",
@@ -144,6 +209,10 @@ const BEFORE: &[&str] = &[
     "them",
     "then",
     "come",
+    "bring",
+    "make",
+    "trigger",
+    "push",
     "to",
     "hit",
     "press",
@@ -169,20 +238,12 @@ const BEFORE: &[&str] = &[
     "have",
     "has",
     "time",
-    "must",
     "freeze",
     "dear",
     "kindly",
     "sorry",
     "for",
 ];
-
-/// Parts that commas, full stops and exclamation marks set apart.
-fn clauses(sentence: &str) -> impl Iterator<Item = &str> {
-    sentence
-        .split([',', '.', '!', ';', ':', '?', '\n', '\u{2014}'])
-        .map(str::trim)
-}
 
 /// Whether a word stops, however often its letters are repeated.
 fn is_verb(word: &str) -> bool {
@@ -195,104 +256,112 @@ fn is_verb(word: &str) -> bool {
     VERBS.contains(&word) || matches!(short.as_str(), "stop" | "halt" | "whoa")
 }
 
-pub(super) fn stops(sentence: &str, names: &Names) -> Option<Option<String>> {
-    if sentence.len() > 2000
-        || sentence.contains(['"', '\u{201c}', '\u{ab}']) && sentence.split_whitespace().count() > 1
-    {
-        return None;
+/// Words of the assistant's name and of agents' names.
+struct Called(Vec<String>);
+
+impl Called {
+    fn new(names: &Names) -> Self {
+        let all = names.agents.iter().chain([&names.assistant]);
+        Self(
+            all.flat_map(|name| words(name))
+                .map(|word| word.text)
+                .collect(),
+        )
     }
-    let cleaned: String = sentence
-        .chars()
-        .map(|c| {
-            if matches!(c, '"' | '(' | ')' | '[' | ']' | '/' | '*' | '@' | '`') {
-                ' '
-            } else {
-                c
-            }
-        })
-        .collect();
-    let said = words(&cleaned);
-    let texts: Vec<&str> = said.iter().map(|word| word.text.as_str()).collect();
-    if texts.iter().any(|text| BLOCKS.contains(text)) {
-        // `stop, what is wrong` begins with it.
-        let first = clauses(&cleaned).next().map(words).unwrap_or_default();
-        let is_first = first.len() <= 2
-            && first.first().is_some_and(|word| is_verb(&word.text))
-            && cleaned.contains([',', '!']);
-        let is_question = texts.iter().all(|text| {
-            !matches!(
-                *text,
-                "if" | "unless"
-                    | "until"
-                    | "when"
-                    | "not"
-                    | "never"
-                    | "once"
-                    | "after"
-                    | "tomorrow"
-            )
-        });
-        if !(is_first && is_question) {
-            return None;
-        }
+
+    fn has(&self, text: &str) -> bool {
+        self.0.iter().any(|word| word == text)
     }
-    let name = names.assistant.to_lowercase();
-    let of_agent = |text: &str| {
-        names
-            .agents
-            .iter()
-            .any(|agent| words(agent).iter().any(|word| word.text == text))
-    };
-    // `rover: stop`, and no `he said: stop`.
-    if let Some((before, _)) = cleaned.split_once(':')
-        && !words(before).iter().all(|word| {
-            BEFORE.contains(&word.text.as_str()) || word.text == name || of_agent(&word.text)
-        })
-    {
-        return None;
+
+    /// Whether a word before a stop changes nothing.
+    fn is_before(&self, text: &str) -> bool {
+        BEFORE.contains(&text) || self.has(text) || is_verb(text) || text == "-"
     }
-    let is_stop = clauses(&cleaned).any(|clause| {
-        let said = words(clause);
-        let texts: Vec<&str> = said.iter().map(|word| word.text.as_str()).collect();
+
+    /// Whether a clause stops: nothing but calls before the word, and nothing else that is to be stopped after it.
+    fn is_stop(&self, texts: &[&str]) -> bool {
         let Some(at) = texts.iter().position(|text| is_verb(text)) else {
             return false;
         };
-        let before = texts.get(..at).unwrap_or_default();
-        let after = texts.get(at + 1..).unwrap_or_default();
-        let is_before = before.iter().all(|text| {
-            BEFORE.contains(text)
-                || *text == name
-                || of_agent(text)
-                || is_verb(text)
-                || *text == "-"
-        });
-        let is_other =
-            after.iter().take(4).any(|text| OTHERS.contains(text)) && !after.contains(&"moving");
-        is_before && !is_other
-    });
-    if !is_stop {
+        let (before, after) = texts.split_at(at);
+        let is_other = after
+            .iter()
+            .skip(1)
+            .take(4)
+            .any(|text| OTHERS.contains(text));
+        before.iter().all(|text| self.is_before(text)) && !is_other
+    }
+}
+
+/// Whether a clause is one of the phrases.
+fn is_phrase(texts: &[&str]) -> bool {
+    let said: Vec<&str> = texts
+        .iter()
+        .copied()
+        .filter(|text| !AROUND.contains(text))
+        .collect();
+    PHRASES.contains(&said.join(" ").as_str())
+}
+
+/// Whether a condition or a negation is among these words; `at once` is none.
+fn has_condition(texts: &[&str]) -> bool {
+    let mut before = "";
+    texts.iter().any(|text| {
+        let is_condition = CONDITIONS.contains(text) && (before, *text) != ("at", "once");
+        before = text;
+        is_condition
+    })
+}
+
+/// Whether a sentence stops something: one agent, or all.
+pub(super) fn stops(sentence: &str, names: &Names) -> Option<Option<String>> {
+    let is_quoting =
+        sentence.contains(['"', '\u{201c}', '\u{ab}']) && sentence.split_whitespace().count() > 1;
+    if sentence.len() > LONGEST || is_quoting {
         return None;
     }
-    let named: Vec<&String> = names
-        .agents
+    let cleaned = sentence.replace(['"', '(', ')', '[', ']', '/', '*', '@', '`'], " ");
+    let said = words(&cleaned);
+    let texts: Vec<&str> = said.iter().map(|word| word.text.as_str()).collect();
+    let parts: Vec<Vec<_>> = clauses(&cleaned).into_iter().map(words).collect();
+    let parts: Vec<Vec<&str>> = parts
         .iter()
-        .filter(|agent| {
-            let form = words(agent);
-            texts
-                .windows(form.len().max(1))
-                .any(|window| window.iter().zip(&form).all(|(a, b)| *a == b.text))
-        })
+        .map(|part| part.iter().map(|word| word.text.as_str()).collect())
         .collect();
-    let is_all = texts.iter().any(|text| {
-        matches!(
-            *text,
-            "all" | "everything" | "everybody" | "everyone" | "robots" | "them" | "agents" | "and"
-        )
+    let called = Called::new(names);
+    // `stop, what is wrong` is a stop, whatever comes after it.
+    let begins = parts.len() > 1
+        && parts.first().is_some_and(|first| {
+            first.len() <= 2 && first.first().is_some_and(|word| is_verb(word))
+        });
+    // `rover: stop`, and no `he said: stop`.
+    let is_of_another = cleaned.split_once(':').is_some_and(|(before, _)| {
+        !words(before)
+            .iter()
+            .all(|word| called.is_before(&word.text))
     });
-    Some(match named.as_slice() {
-        [one] if !is_all => Some((*one).clone()),
+    let is_other_speech =
+        is_of_another || !begins && texts.iter().any(|text| OTHER_SPEECH.contains(text));
+    let is_stop = parts.iter().any(|part| is_phrase(part))
+        || !is_other_speech
+            && !has_condition(&texts)
+            && parts.iter().any(|part| called.is_stop(part));
+    is_stop.then(|| agent_of(&texts, names))
+}
+
+/// The one agent that these words name; none where they name none, several, or all.
+fn agent_of(texts: &[&str], names: &Names) -> Option<String> {
+    let is_named = |agent: &&String| {
+        let form = words(agent);
+        texts
+            .windows(form.len().max(1))
+            .any(|window| window.iter().zip(&form).all(|(a, b)| *a == b.text))
+    };
+    let named: Vec<_> = names.agents.iter().filter(is_named).collect();
+    match named.as_slice() {
+        [one] if !texts.iter().any(|text| ALL.contains(text)) => Some((*one).clone()),
         _ => None,
-    })
+    }
 }
 
 /// Whether a line is a yes and nothing else: what a person approves is not guessed.
@@ -371,7 +440,12 @@ mod tests {
             ("stop robot_02 and robot_03", None),
             ("stop robot_03", Some("robot_03")),
             ("I said stop!", None),
-            ("bring it to a stop, stop it", None),
+            ("bring it to a stop", None),
+            ("bring the rover to a standstill", Some("rover")),
+            ("halt the rover at once", Some("rover")),
+            ("hit the brakes!", None),
+            ("don't move", None),
+            ("freeze", None),
         ] {
             assert_eq!(
                 stops(said, &names),
@@ -399,6 +473,9 @@ mod tests {
             "tomorrow, stop",
             "what happens if I say stop",
             "who stopped it",
+            "don't move the rover",
+            "freeze imu/gyro_z for 10 s",
+            "once you are there, stop",
         ] {
             assert_eq!(stops(said, &names), None, "{said}");
         }

@@ -131,14 +131,6 @@ pub(crate) const RULES: &[(&str, &str)] = &[
         "(around|round|about|on the spot|on spot|in place)",
     ),
     (
-        "stopverb",
-        "(stop|halt|freeze|e stop|emergency stop|abort|whoa|hold it|hold on|cease|brake)",
-    ),
-    (
-        "motion",
-        "(moving|driving|motion|movement|motors|what you are doing|everything|all movement|all motion)",
-    ),
-    (
         "sim",
         "(simulation|sim|run|scene|clock|time|simulator|playback)",
     ),
@@ -169,11 +161,6 @@ pub(crate) const RULES: &[(&str, &str)] = &[
     (
         "summary",
         "(summary|sum up|recap|overview|brief summary|short summary|summing up|wrap up|digest|summary report|round up)",
-    ),
-    ("into", "(into|against|with|on)"),
-    (
-        "eventdone",
-        "((collides|crashes|bumps|touches|hits) [<into>] [(something|anything|object|obstacle|things|stuff|someone|somebody|wall)]|is touched|makes contact [with (something|anything)]|collision [(happens|occurs)]|there is collision|there has been collision|there is contact)",
     ),
     (
         "wrong",
@@ -423,32 +410,8 @@ pub(crate) const ROWS: &[Row] = &[
         kind: "stop",
         class: Act,
         example: "stop",
-        templates: &[
-            "<stopverb> [<stopverb>] [<stopverb>] [<stopverb>] [now] [<it>] [now]",
-            "<stopverb> [<its>] [<motion>] [of <it>] [now]",
-            "<stopverb> all [(robots|agents|machines|of them)]",
-            "stop <it> [(moving|driving|where you are|right there|dead|cold)]",
-            "stop (where you are|right there|dead|cold|it|that|right where you are|there)",
-            "do not move [(another inch|any further|an inch|at all|any more)]",
-            "stand still [<it>]",
-            "stay (put|where you are|there|still)",
-            "hit the brakes",
-            "hit brakes",
-            "slam on brakes",
-            "hit emergency stop",
-            "(hold|stay) (still|your position|position)",
-            "bring <it> to (halt|stop|standstill)",
-            "come to (halt|stop|standstill|full stop)",
-            "emergency [stop] [<it>]",
-            "(press|hit|trigger|push|pull) [the] (e stop|emergency stop|stop button|emergency brake)",
-            "{agent} (stop|halt|freeze) [now]",
-            "everybody (stop|freeze|halt)",
-            "everyone (stop|freeze|halt)",
-            "stop everything",
-            "bring <it> to stop",
-            "stop <it> (right now|right there|right away|immediately|at once)",
-            "make <it> stop",
-        ],
+        // It is looked for by itself, before the table.
+        templates: &[],
     },
     Row {
         kind: "clear_stop",

@@ -150,6 +150,33 @@ pub(crate) fn words(sentence: &str) -> Vec<Word> {
     all
 }
 
+/// Parts of a text that commas and full stops set apart; those in numbers do not.
+pub(crate) fn clauses(text: &str) -> Vec<&str> {
+    let is_in_number = |at: usize| {
+        let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let after = text.get(at..).and_then(|after| after.chars().nth(1));
+        digit(after)
+            || after.is_some_and(char::is_alphanumeric) && before.is_some_and(char::is_alphanumeric)
+    };
+    let mut parts = Vec::new();
+    let mut begin = 0;
+    for (at, mark) in text.char_indices() {
+        if matches!(mark, ',' | '.' | '!' | ';' | '?' | ':' | '\n' | '\u{2014}')
+            && !is_in_number(at)
+        {
+            parts.extend(text.get(begin..at));
+            begin = at + mark.len_utf8();
+        }
+    }
+    parts.extend(text.get(begin..));
+    parts
+        .into_iter()
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect()
+}
+
 fn is_number_start(text: &str) -> bool {
     let unsigned = text.trim_start_matches(['+', '-', '\u{2212}']);
     unsigned.starts_with(|c: char| c.is_ascii_digit())
