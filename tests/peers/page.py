@@ -456,9 +456,39 @@ async def runs(address, axe):
         await page.until("the one that is left, stopped", f"{ROW}.includes('stopped')", within=40)
 
 
+async def talks(address, axe):
+    """The assistant beside a run."""
+    async def say(sentence):
+        await page.click("#sentence")
+        await page.call("Input.insertText", text=sentence)
+        await page.key("Enter")
+        await page.until("the field is free", "document.getElementById('sentence').value === ''")
+
+    async with open_page() as page:
+        await page.size(1280, 900, False, False)
+        await opened(page, address)
+        await page.until("the assistant", "!document.getElementById('talk').hidden")
+        await say("where is the rover")
+        await page.until("a place", f"{text('#said')}.includes('rover is at x')")
+        await say("rover, drive forward 0.5 m")
+        await page.until("a question", f"{text('#said')}.includes('[yes/no]')")
+        await say("yes")
+        await page.until("a receipt", f"{text('#said')}.includes('it moves [tick')")
+        await say("<img src=x onerror=alert(1)>")
+        await page.until("a refusal", f"{text('#said')}.includes('I do not understand that')")
+        await say("stop")
+        await page.until("a stop", f"{text('#said')}.includes('rover is stopped') && document.getElementById('agents').innerText.includes('stopped by')")
+        assert await page.js("document.querySelector('#said img')") is None
+        assert await page.js("document.querySelectorAll('#said .own').length") == 5
+        await all_looks(page, "talk", axe)
+        # What was said is there for a page that is opened later.
+        await page.call("Page.reload")
+        await page.until("the talk again", "document.querySelectorAll('#said .own').length === 5")
+
+
 scenario, axe, *rest = sys.argv[1:]
 axe = None if axe == "-" else open(axe).read()
-if scenario == "runs":
-    asyncio.run(runs(rest[0], axe))
+if len(rest) == 1:
+    asyncio.run({"runs": runs, "talks": talks}[scenario](rest[0], axe))
 else:
     asyncio.run({"drives": drives, "kernel": kernel}[scenario](rest[0], int(rest[1]), axe))

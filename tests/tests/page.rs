@@ -187,6 +187,19 @@ fn the_page_shows_an_alarm_with_its_cause_a_link_that_is_stale_and_the_viewer() 
 }
 
 #[test]
+fn the_page_talks_with_the_assistant_beside_the_run() {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let assistant = ["--assistant=Solaria", "--assistant-stay"];
+    let files = ["--assistant-folder", "files", "--rerun", "off"];
+    let run = Served::new(&two_rovers(), &[&assistant[..], &files].concat());
+    let Some(mut command) = browser("talks", run.folder.path()) else {
+        return;
+    };
+    command.arg(&run.page);
+    play("talks", command, run.folder.path());
+}
+
+#[test]
 fn the_page_lists_runs_and_scenes_and_starts_opens_and_ends_them() {
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let hub = Hub::start(&["serve", "scenes", "--port=0"]);

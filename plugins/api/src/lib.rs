@@ -17,6 +17,7 @@
 //! - `interest`, `view`: what is copied from a tick. `command`: what is given to the next one.
 //! - `routes`: `/v1`, its description as `OpenAPI`, the page. `stream`: the WebSocket. `problem`, `extract`: errors.
 //! - `ask`, `question`: the resources, asked from within, by `grpc` and `mcp`. `client`: asked from another process.
+//! - `companion`: an assistant beside the run.
 //! - `live`: the messages of a recording, as they come. `foxglove`: its live protocol.
 //! - `hub`: several runs, each a process of its own.
 //! - `names`: the concept's. `server`, `connections`: sockets and limits. `place`: where a run is found.
@@ -26,6 +27,7 @@
 mod ask;
 mod client;
 mod command;
+mod companion;
 mod connections;
 mod extract;
 mod foxglove;
@@ -52,6 +54,7 @@ mod view;
 mod watches;
 
 pub use client::Client;
+pub use companion::{Companion, Companions, Refused, Said};
 pub use hub::HubOptions;
 pub use lease::{Granted, Shown, Wanted};
 pub use ledger::{Acknowledged, acknowledged, requests_file};
@@ -304,10 +307,11 @@ impl Api {
             end.clone(),
         ));
         let watched = server.clone();
+        let companions = opened.companions.clone();
         opened.serve(
             &scene,
             end,
-            || routes::router(server),
+            || routes::router(server, companions),
             async move { watched.beside().await },
             async {},
         )
@@ -325,10 +329,11 @@ impl Api {
         let hub = Hub::new(options, opened.gate.clone(), opened.tls.is_some(), &folder);
         let hub = Arc::new(hub.map_err(ApiError::Router)?);
         let ended = hub.clone();
+        let companions = opened.companions.clone();
         opened.serve(
             "",
             end,
-            || hub::router(hub),
+            || hub::router(hub, companions),
             std::future::pending(),
             async move { ended.runs.close().await },
         )
@@ -351,20 +356,24 @@ impl Api {
             Some(folder) => folder,
             None => folder().map_err(ApiError::Token)?,
         };
-        let (tokens, token_file) = match self.tokens {
+        let (mut tokens, token_file) = match self.tokens {
             Some(tokens) => (tokens, None),
             None => Tokens::of_this_user(&folder).map_err(ApiError::Token)?,
         };
+        let own = tokens.add_owner().map_err(ApiError::Token)?;
         let gate = Arc::new(Gate::new(tokens, hosts(address), address));
         let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", shown(address));
         Ok(Opened {
             listener,
             tls,
-            url: format!("{scheme}://{}", shown(address)),
+            client: Client::new(&url, &own),
+            url,
             code: gate.code().map_err(ApiError::Token)?,
             gate,
             folder,
             token_file,
+            companions: Companions::default(),
         })
     }
 }
@@ -377,10 +386,12 @@ struct Opened {
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     url: String,
+    client: Client,
     code: String,
     gate: Arc<Gate>,
     folder: PathBuf,
     token_file: Option<PathBuf>,
+    companions: Companions,
 }
 
 impl Opened {
@@ -433,8 +444,10 @@ impl Opened {
             .map_err(ApiError::Thread)?;
         Ok(Serving {
             url: self.url,
+            client: self.client,
             code: self.code,
             token_file: self.token_file,
+            companions: self.companions,
             end,
             thread: Some(thread),
             _place: place,
@@ -462,8 +475,10 @@ pub fn serve_mcp(client: Client) -> Result<(), String> {
 /// A server that runs; it ends when it is dropped.
 pub struct Serving {
     url: String,
+    client: Client,
     code: String,
     token_file: Option<PathBuf>,
+    companions: Companions,
     end: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
     _place: Option<Place>,
@@ -475,9 +490,19 @@ impl Serving {
         &self.url
     }
 
+    /// A client of this process: it may do what the owner may.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Address of the page, with the code that signs it in once.
     pub fn page(&self) -> String {
         format!("{}/#code={}", self.url, self.code)
+    }
+
+    /// The place of an assistant who is talked with on the page.
+    pub fn companions(&self) -> &Companions {
+        &self.companions
     }
 
     /// File of the token, if this user has one.

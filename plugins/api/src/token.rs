@@ -80,15 +80,22 @@ impl Tokens {
         Ok(Self(vec![(Role::Owner, checked(token)?)]))
     }
 
+    /// Adds a new token of the owner.
+    pub(crate) fn add_owner(&mut self) -> Result<String, String> {
+        let token = Secret::random()?;
+        let text = token.reveal().to_owned();
+        self.0.push((Role::Owner, token));
+        Ok(text)
+    }
+
     /// A new token of the owner, and the tokens with it alone.
     ///
     /// # Errors
     ///
     /// Where the system has no random numbers.
     pub fn random() -> Result<(String, Self), String> {
-        let token = Secret::random()?;
-        let text = token.reveal().to_owned();
-        Ok((text, Self(vec![(Role::Owner, token)])))
+        let mut tokens = Self(Vec::new());
+        Ok((tokens.add_owner()?, tokens))
     }
 
     /// Reads a file: one token, of the owner; or lines of a role and a token.

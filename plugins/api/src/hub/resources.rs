@@ -5,6 +5,7 @@ use super::child::{Child, State as Life};
 use super::download;
 use super::scenes::SceneEntry;
 use crate::ask::Ask;
+use crate::companion::{self, Companions};
 use crate::connections::Open;
 use crate::extract::{Body as Content, Path};
 use crate::gate::{self, Caller};
@@ -69,10 +70,11 @@ fn closed() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(info))
         .routes(routes!(verify))
         .routes(routes!(score))
+        .merge(companion::talk())
 }
 
 /// Everything that the server answers.
-pub(crate) fn router(hub: Arc<Hub>) -> Result<Router, String> {
+pub(crate) fn router(hub: Arc<Hub>, companions: Companions) -> Result<Router, String> {
     let gate = hub.gate.clone();
     let known = from_fn_with_state(gate.clone(), gate::known);
     let admitted = from_fn_with_state(gate.clone(), gate::admitted);
@@ -80,6 +82,10 @@ pub(crate) fn router(hub: Arc<Hub>) -> Result<Router, String> {
     let (v1, mut api) = OpenApiRouter::with_openapi(Description::openapi())
         .nest("/v1", closed())
         .split_for_parts();
+    let (hooks, of_hooks) = OpenApiRouter::default()
+        .nest("/v1", companion::hooks())
+        .split_for_parts();
+    api.merge(of_hooks);
     api.info.version = env!("CARGO_PKG_VERSION").to_owned();
     let description = routes::described(&api);
     let describe =
@@ -95,6 +101,7 @@ pub(crate) fn router(hub: Arc<Hub>) -> Result<Router, String> {
         .layer(known);
     let resources = closed
         .route("/v1/health", get(health))
+        .merge(hooks.layer(from_fn(idempotency::bounded)))
         .route("/foxglove", get(foxglove))
         .route("/v1/runs/{run}/foxglove", get(foxglove))
         .merge(routes::page_of(gate.clone(), hub.is_secure))
@@ -102,6 +109,7 @@ pub(crate) fn router(hub: Arc<Hub>) -> Result<Router, String> {
         .fallback(routes::missing)
         .method_not_allowed_fallback(routes::no_method)
         .with_state(hub.clone());
+    let resources = resources.layer(Extension(companions));
     let ask = Ask::Here(resources.clone());
     let engine = grpc::handed_on(gate.clone(), move |run, request| {
         let hub = hub.clone();

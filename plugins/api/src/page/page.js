@@ -9,6 +9,7 @@ import { list } from "./runs.js";
 import * as sensors from "./sensors.js";
 import { shown } from "./stop.js";
 import { DEAD_AFTER, HANGS_AFTER, start, stream } from "./stream.js";
+import { talk } from "./talk.js";
 
 const NOT_SIGNED_IN = "This page is not signed in: open the address that is printed at the start.";
 const MOST_EVENTS = 200;
@@ -183,6 +184,7 @@ if (version.status === 401) {
   set("notice", NOT_SIGNED_IN);
 } else {
   if (version.ok) set("notice", "");
+  talk();
   const all = run === null ? await until("/v1/runs") : null;
   const going = all?.ok ? all.content.runs.filter((one) => one.state !== "ended") : null;
   if (going !== null && going.length !== 1) await list();

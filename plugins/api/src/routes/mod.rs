@@ -15,6 +15,7 @@ pub(crate) use run::{RunEntry, RunList, whole};
 pub(crate) use status::health;
 
 use crate::ask::Ask;
+use crate::companion::{self, Companions};
 use crate::foxglove;
 use crate::gate;
 use crate::grpc;
@@ -104,6 +105,7 @@ fn closed() -> OpenApiRouter<Arc<Server>> {
         .routes(routes!(status::metrics))
         .routes(routes!(stream::stream))
         .routes(routes!(foxglove::code))
+        .merge(companion::talk())
 }
 
 /// What does not.
@@ -111,14 +113,16 @@ fn open() -> OpenApiRouter<Arc<Server>> {
     OpenApiRouter::new()
         .routes(routes!(status::health))
         .routes(routes!(page::sign_in))
+        .merge(companion::hooks())
 }
 
 /// Everything that the server answers.
-pub(crate) fn router(server: Arc<Server>) -> Result<Router, String> {
+pub(crate) fn router(server: Arc<Server>, companions: Companions) -> Result<Router, String> {
     let of_run = from_fn_with_state(server.clone(), of_run);
     let resources = Router::new()
         .fallback_service(resources(server.clone()))
-        .layer(of_run);
+        .layer(of_run)
+        .layer(Extension(companions));
     let ask = Ask::Here(resources.clone());
     let gate = server.gate.clone();
     let mcp = mcp::router(ask.clone()).layer(from_fn_with_state(gate.clone(), gate::admitted));

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 const HTML: &str = include_str!("../page/index.html");
 const STYLE: &str = include_str!("../page/style.css");
 /// Address and text of each script.
-const SCRIPTS: [(&str, &str); 9] = [
+const SCRIPTS: [(&str, &str); 10] = [
     ("/api.js", include_str!("../page/api.js")),
     ("/drive.js", include_str!("../page/drive.js")),
     ("/kernel.js", include_str!("../page/kernel.js")),
@@ -26,6 +26,7 @@ const SCRIPTS: [(&str, &str); 9] = [
     ("/sensors.js", include_str!("../page/sensors.js")),
     ("/stop.js", include_str!("../page/stop.js")),
     ("/stream.js", include_str!("../page/stream.js")),
+    ("/talk.js", include_str!("../page/talk.js")),
 ];
 
 pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
