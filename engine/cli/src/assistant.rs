@@ -63,6 +63,12 @@ struct Talk {
     /// [default: becomingone/assistant in the data folder of this user].
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
+    /// Its configuration: channels by which people write, where alerts go (the crate's README).
+    #[arg(long, value_name = "FILE")]
+    assistant_config: Option<PathBuf>,
+    /// Go on after the end of the input, for channels and the page, until Ctrl-C.
+    #[arg(long)]
+    stay: bool,
     /// Longest wait until the recording is played to its end, as 30s or 2m.
     #[arg(long, value_parser = duration, default_value = "10m")]
     within: Duration,
@@ -82,17 +88,23 @@ pub(crate) fn of(arguments: &[OsString]) -> Option<Result<Exit, Failure>> {
 
 fn failure(error: AssistantError) -> Failure {
     match error {
-        AssistantError::NotFound(error) => Failure::BadInput(error),
+        AssistantError::NotFound(error) | AssistantError::Config(error) => Failure::BadInput(error),
         other => Failure::Run(other.to_string()),
     }
 }
 
 impl Talk {
     fn app(&self) -> AssistantApp {
-        let app = AssistantApp::new(&self.name).system_prompt(&self.prompt);
-        match &self.folder {
-            Some(folder) => app.folder(folder),
-            None => app,
+        let mut app = AssistantApp::new(&self.name).system_prompt(&self.prompt);
+        if let Some(folder) = &self.folder {
+            app = app.folder(folder);
+        }
+        if let Some(file) = &self.assistant_config {
+            app = app.config(file);
+        }
+        match self.stay {
+            true => app.stay(),
+            false => app,
         }
     }
 
@@ -116,7 +128,8 @@ impl Talk {
         }
         let recordings = self.recordings()?;
         let (client, hub) = self.host(recordings.clone())?;
-        let talked = self.app().client(client).start().map_err(failure);
+        let app = self.app().client(client).companions(hub.companions());
+        let talked = app.start().map_err(failure);
         // Its runs close their recordings.
         drop(hub);
         if self.folder.is_none() {
@@ -252,6 +265,12 @@ pub(crate) struct AssistantArgs {
     /// Folder of its sessions, notes, schedules, and files of identity [default: that of this user].
     #[arg(long, value_name = "FOLDER", requires = "assistant")]
     assistant_folder: Option<PathBuf>,
+    /// Its configuration: channels by which people write, where alerts go.
+    #[arg(long, value_name = "FILE", requires = "assistant")]
+    assistant_config: Option<PathBuf>,
+    /// The run does not end with its input, but with --duration or Ctrl-C.
+    #[arg(long, requires = "assistant")]
+    assistant_stay: bool,
 }
 
 impl AssistantArgs {
@@ -264,9 +283,15 @@ impl AssistantArgs {
         let Some(name) = &self.assistant else {
             return Ok(());
         };
-        let client = Client::at(serving.url(), serving.token_file())
-            .map_err(|error| Failure::BadInput(format!("--assistant: {error}")))?;
-        let mut app = AssistantApp::new(name.clone().unwrap_or_default()).client(client);
+        let mut app = AssistantApp::new(name.clone().unwrap_or_default())
+            .client(serving.client().clone())
+            .companions(serving.companions());
+        if let Some(file) = &self.assistant_config {
+            app = app.config(file);
+        }
+        if self.assistant_stay {
+            app = app.stay();
+        }
         if let Some(folder) = &self.assistant_folder {
             app = app.folder(folder);
         }

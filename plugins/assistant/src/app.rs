@@ -1,10 +1,17 @@
 //! The assistant as an application.
 
+use crate::alerts::Alerts;
+use crate::channels::Page;
+use crate::chat::{House, Owner};
+use crate::config::Config;
+use crate::gateway::{Beginning, Gateway};
+use crate::people::People;
 use crate::talk::{Setup, Talk, default_folder};
 use becomingone::scene::SceneLoader;
 use becomingone::{CoherenceEngine, Pace, StopHandle};
-use becomingone_api::{Api, Client, Serving, Tokens, folder, found};
+use becomingone_api::{Api, Client, Companions, Serving, Tokens, folder, found};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -24,6 +31,9 @@ pub enum AssistantError {
         /// Why.
         error: String,
     },
+    /// Its configuration: file, line and column, found and expected.
+    #[error("{0}")]
+    Config(String),
     /// A file, a thread, or a server that does not answer.
     #[error("{0}")]
     Start(String),
@@ -41,6 +51,9 @@ pub struct AssistantApp {
     url: Option<String>,
     folder: Option<PathBuf>,
     scene: Option<String>,
+    config: Option<PathBuf>,
+    companions: Option<Companions>,
+    stays: bool,
 }
 
 /// A run of this process, for the assistant alone.
@@ -154,6 +167,28 @@ impl AssistantApp {
         self
     }
 
+    /// Its configuration (`assistant.ron`): channels by which people write, and where alerts go. A name that is given to
+    /// [`new`](Self::new) goes before the one in it.
+    #[must_use]
+    pub fn config(mut self, file: impl Into<PathBuf>) -> Self {
+        self.config = Some(file.into());
+        self
+    }
+
+    /// The server on whose page it is talked with, too, and to which other servers of messages post.
+    #[must_use]
+    pub fn companions(mut self, companions: &Companions) -> Self {
+        self.companions = Some(companions.clone());
+        self
+    }
+
+    /// Goes on after the end of the input, for channels and the page, until the process ends.
+    #[must_use]
+    pub fn stay(mut self) -> Self {
+        self.stays = true;
+        self
+    }
+
     fn find(&self) -> Result<(Client, Option<Own>), AssistantError> {
         if let Some(client) = &self.client {
             return Ok((client.clone(), None));
@@ -190,17 +225,76 @@ impl AssistantApp {
     ///
     /// [`AssistantError`].
     pub fn open(self) -> Result<Conversation, AssistantError> {
+        let config = self.config.as_deref().map(Config::read).transpose();
+        let config = config.map_err(AssistantError::Config)?;
         let (client, own) = self.find()?;
         let folder = self.folder.unwrap_or_else(default_folder);
+        let of_config = |own: String, other: fn(&Config) -> &String| match own.as_str() {
+            "" => config.as_ref().map(other).cloned().unwrap_or_default(),
+            _ => own,
+        };
+        let name = of_config(self.name, |config| &config.name);
+        let prompt = of_config(self.prompt, |config| &config.prompt);
+        let has_channels = config
+            .as_ref()
+            .is_some_and(|config| !config.channels.is_empty());
+        let people = Arc::new(People::open(&folder));
+        if let Some(config) = &config
+            && self.companions.is_none()
+            && let Some(name) = config.posted()
+        {
+            return Err(AssistantError::Config(format!(
+                "found the channel `{name}` with a secret, whose messages come by the server of the run; expected the run in this process: run SCENE --assistant --assistant-config FILE"
+            )));
+        }
+        let alerts = Arc::new(Alerts::default());
+        let mut gateway = None;
         let setup = Setup {
             client: &client,
-            name: &self.name,
-            prompt: &self.prompt,
+            name: &name,
+            prompt: &prompt,
             folder: &folder,
+            people: has_channels.then(|| people.clone()),
+            alerts: alerts.clone(),
         };
         let talk = Talk::new(&setup).map_err(AssistantError::Start)?;
+        if has_channels || self.companions.is_some() {
+            let (grammar, current) = talk.about();
+            let (channels, routes) =
+                config.map_or_else(Default::default, |config| (config.channels, config.routes));
+            let house = House {
+                client,
+                name: talk.name().to_owned(),
+                prompt,
+                folder: folder.clone(),
+            };
+            let started = Gateway::start(Beginning {
+                house: Arc::new(house),
+                owner: Owner {
+                    people,
+                    alerts: alerts.clone(),
+                },
+                channels,
+                page: self.companions.is_some().then(|| Arc::new(Page::new())),
+                routes,
+                grammar: &grammar,
+                current,
+            });
+            let started = started.map_err(AssistantError::Start)?;
+            if let Some(companions) = &self.companions {
+                companions.set(started.clone());
+            }
+            let told = Arc::downgrade(&started);
+            alerts.set(move |text| {
+                if let Some(gateway) = told.upgrade() {
+                    gateway.alert(text);
+                }
+            });
+            gateway = Some(started);
+        }
         Ok(Conversation {
             talk: Some(talk),
+            gateway,
             folder,
             _own: own,
         })
@@ -213,14 +307,21 @@ impl AssistantApp {
     ///
     /// [`AssistantError`].
     pub fn start(self) -> Result<(), AssistantError> {
+        let stays = self.stays;
         let mut conversation = self.open()?;
         let history = conversation.folder.join("history.txt");
         match conversation.talk.take() {
             Some(talk) => talk
                 .with_standard_input(&history)
-                .map_err(AssistantError::Start),
-            None => Ok(()),
+                .map_err(AssistantError::Start)?,
+            None => return Ok(()),
         }
+        if stays {
+            loop {
+                std::thread::park();
+            }
+        }
+        Ok(())
     }
 }
 
@@ -235,6 +336,7 @@ impl AssistantApp {
 /// ```
 pub struct Conversation {
     talk: Option<Talk>,
+    gateway: Option<Arc<Gateway>>,
     folder: PathBuf,
     _own: Option<Own>,
 }
@@ -263,6 +365,9 @@ impl Conversation {
 
 impl Drop for Conversation {
     fn drop(&mut self) {
+        if let Some(gateway) = &self.gateway {
+            gateway.end();
+        }
         if let Some(talk) = self.talk.take() {
             talk.end();
         }

@@ -16,7 +16,7 @@ mod template;
 mod words;
 
 pub use names::Names;
-pub use stop::is_yes;
+pub use stop::{is_no, is_yes};
 pub use table::Class;
 
 use cover::Templates;

@@ -10,13 +10,23 @@
 //! - `grammar`: what a sentence means. `link`: the run that is asked, by its tools. `turn`: from a sentence to a reply.
 //! - `reply`: answers as sentences. `receipt`: what a reply may claim.
 //! - `kept`: small files. `session`: the talk as a file. `notes`: what is to be remembered, files of identity. `schedule`: reports at times.
+//! - `alerts`: reports that go out. `gateway`: channels by which people write. `channel`, `channels`: what one is, and those that there are. `people`: who
+//!   may speak. `mail`: what was received, what is to be sent. `chat`: a talk with one of them. `config`: `assistant.ron`.
 //! - `watches`: what is reported when it happens. `talk`: lines in, replies out, in a terminal or a pipe. `app`: all of it.
 
+mod alerts;
 mod app;
+mod channel;
+mod channels;
+mod chat;
+mod config;
+mod gateway;
 pub mod grammar;
 mod kept;
 mod link;
+mod mail;
 mod notes;
+mod people;
 mod receipt;
 mod reply;
 mod schedule;

@@ -20,6 +20,13 @@ pub(crate) struct Link {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Current(Arc<Mutex<Option<String>>>);
 
+impl Current {
+    /// The same run, until one of the two speaks of another.
+    pub(crate) fn apart(&self) -> Self {
+        Self(Arc::new(Mutex::new(lock(&self.0).clone())))
+    }
+}
+
 /// Tools that are of the server and of no run.
 const OF_SERVER: [&str; 5] = ["list_scenes", "list_runs", "run_scene", "score", "record"];
 

@@ -1,10 +1,12 @@
 //! Lines in, replies out: a terminal, or a pipe. A stop overtakes all that waits; what a person is asked, the next line
 //! answers.
 
-use crate::grammar::{Grammar, is_yes};
+use crate::alerts::Alerts;
+use crate::grammar::{Grammar, is_no, is_yes};
 use crate::kept::load;
 use crate::link::{Current, Link, lock};
 use crate::notes::Notes;
+use crate::people::People;
 use crate::receipt::Reply;
 use crate::session::Session;
 use crate::turn::{Shared, Turns, plans_file, stop};
@@ -59,6 +61,7 @@ type Open = Arc<Mutex<Option<Sender<bool>>>>;
 /// A talk with a run.
 pub(crate) struct Talk {
     name: String,
+    current: Current,
     grammar: Arc<Mutex<Grammar>>,
     /// Of its own: a stop waits for nothing.
     stop_link: Link,
@@ -79,6 +82,10 @@ pub(crate) struct Setup<'a> {
     pub(crate) name: &'a str,
     pub(crate) prompt: &'a str,
     pub(crate) folder: &'a Path,
+    /// Who may speak by channels, which the owner says; none without channels.
+    pub(crate) people: Option<Arc<People>>,
+    /// Reports go there, too, once there are channels.
+    pub(crate) alerts: Arc<Alerts>,
 }
 
 fn to_stdout() -> Show {
@@ -131,7 +138,7 @@ impl Talk {
         link.find_run()?;
         let nobody = |_: &str| false;
         let stop_link = Link::new(setup.client, current.clone(), nobody)?;
-        let watch_link = Link::new(setup.client, current, nobody)?;
+        let watch_link = Link::new(setup.client, current.clone(), nobody)?;
         let notes = Notes::new(setup.folder);
         let name = notes.identity("Name").filter(|_| setup.name.is_empty());
         let name = name.unwrap_or_else(|| match setup.name {
@@ -147,7 +154,7 @@ impl Talk {
             log::warn!("assistant: a watch of before is not taken: {refused}");
         }
         let session = Session::open(&setup.folder.join("sessions/main.jsonl"))?;
-        let turns = Turns::new(
+        let mut turns = Turns::new(
             link,
             grammar.clone(),
             session,
@@ -156,22 +163,30 @@ impl Talk {
             setup.prompt,
             shared.clone(),
         );
+        if let Some(people) = &setup.people {
+            turns.of_people(people.clone());
+        }
         let (jobs, given) = channel();
         let over = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
         threads.push({
             let (show, sender) = (show.clone(), sender.clone());
-            thread("assistant", move || follow(turns, &given, &show, &sender))?
+            let alerts = setup.alerts.clone();
+            thread("assistant", move || {
+                follow(turns, &given, &show, &sender, &alerts);
+            })?
         });
         threads.push({
             let (show, over, jobs) = (show.clone(), over.clone(), jobs.clone());
             let folder = setup.folder.to_owned();
+            let alerts = setup.alerts.clone();
             thread("assistant-watch", move || {
-                tell(&watch_link, &shared, &folder, &show, &jobs, &over);
+                tell(&watch_link, &shared, &folder, &show, &jobs, &over, &alerts);
             })?
         });
         Ok(Self {
             name,
+            current,
             grammar,
             stop_link,
             open,
@@ -187,6 +202,11 @@ impl Talk {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What the run has, and which one it is.
+    pub(crate) fn about(&self) -> (Grammar, &Current) {
+        (lock(&self.grammar).clone(), &self.current)
     }
 
     /// Talks with who is at standard input, until it ends.
@@ -360,7 +380,7 @@ impl Talk {
                     Some(line) => {
                         let is_accepted = is_yes(&line);
                         self.answer(is_accepted);
-                        if !is_accepted && !line.to_lowercase().starts_with("no") {
+                        if !is_accepted && !is_no(&line) {
                             waiting.push_front(line);
                         }
                         is_asked = false;
@@ -420,7 +440,13 @@ fn read_lines(sender: &Sender<Event>) {
 }
 
 /// The thread of the turns.
-fn follow(mut turns: Turns, given: &Receiver<Job>, show: &Mutex<Show>, sender: &Sender<Event>) {
+fn follow(
+    mut turns: Turns,
+    given: &Receiver<Job>,
+    show: &Mutex<Show>,
+    sender: &Sender<Event>,
+    alerts: &Alerts,
+) {
     while let Ok(job) = given.recv() {
         match job {
             Job::Say(line) => {
@@ -432,7 +458,10 @@ fn follow(mut turns: Turns, given: &Receiver<Job>, show: &Mutex<Show>, sender: &
                 let _ = sender.send(Event::Idle { last });
             }
             Job::Keep(line, reply) => turns.keep(&line, &reply),
-            Job::Report => turns.give_reports(|text| lock(show).clone()(text)),
+            Job::Report => turns.give_reports(|text| {
+                lock(show).clone()(text);
+                alerts.tell(text);
+            }),
         }
     }
 }
@@ -445,6 +474,7 @@ fn tell(
     show: &Mutex<Show>,
     jobs: &Sender<Job>,
     over: &AtomicBool,
+    alerts: &Alerts,
 ) {
     let notes = Notes::new(folder);
     let mut answers = true;
@@ -466,11 +496,14 @@ fn tell(
                         log::warn!("assistant: {error}");
                     }
                     lock(show).clone()(&text);
+                    alerts.tell(&text);
                 }
             }
             Err(error) if answers => {
                 answers = false;
-                lock(show).clone()(&format!("the run does not answer: {error}"));
+                let text = format!("the run does not answer: {error}");
+                lock(show).clone()(&text);
+                alerts.tell(&text);
             }
             Err(_) => {}
         }

@@ -1,9 +1,10 @@
 //! One turn: from a sentence to a reply. The grammar decides what is meant; every act goes through the tools.
 
-use crate::grammar::{Grammar, Meaning};
+use crate::grammar::{Class, Grammar, Meaning};
 use crate::kept::save;
 use crate::link::{Link, lock};
 use crate::notes::Notes;
+use crate::people::{People, Role};
 use crate::receipt::{Receipt, Reply};
 use crate::reply::{self, cited};
 use crate::schedule::Planned;
@@ -38,6 +39,10 @@ pub(crate) struct Turns {
     name: String,
     prompt: String,
     shared: Arc<Shared>,
+    /// What its person may do; the owner may do everything.
+    limit: Option<Role>,
+    /// Of the owner's talk: who may speak by channels.
+    people: Option<Arc<People>>,
 }
 
 /// A sentence that is understood, and cannot be followed as it stands.
@@ -93,7 +98,19 @@ impl Turns {
             name: name.to_owned(),
             prompt: prompt.to_owned(),
             shared,
+            limit: None,
+            people: None,
         }
+    }
+
+    /// What its person may do from now on.
+    pub(crate) fn limit(&mut self, role: Role) {
+        self.limit = Some(role);
+    }
+
+    /// Lets its person say who may speak by channels.
+    pub(crate) fn of_people(&mut self, people: Arc<People>) {
+        self.people = Some(people);
     }
 
     /// A reply to a sentence; both are kept.
@@ -127,6 +144,9 @@ impl Turns {
     }
 
     fn reply(&mut self, sentence: &str) -> Reply {
+        if let Some(reply) = self.people(sentence) {
+            return reply.unwrap_or_else(|error| Reply::new(format!("nothing was done: {error}")));
+        }
         // A stop needs it meanwhile.
         let grammar = || lock(&self.grammar).clone();
         let understood = grammar().understand(sentence).or_else(|_| {
@@ -146,6 +166,35 @@ impl Turns {
                 ))
             }
         }
+    }
+
+    /// The owner's sentences about who may speak: `people`, `pair CODE [as operator]`, `forget NAME`.
+    fn people(&self, sentence: &str) -> Option<Result<Reply, Refusal>> {
+        let people = self.people.as_ref()?;
+        let words: Vec<_> = sentence.split_whitespace().collect();
+        let (first, rest) = words.split_first()?;
+        let text = match (first.to_lowercase().as_str(), rest) {
+            ("people", []) => {
+                let all: Vec<_> = people.all().iter().map(ToString::to_string).collect();
+                Ok(match all.is_empty() {
+                    true => "nobody was let in by a channel".to_owned(),
+                    false => all.join("\n"),
+                })
+            }
+            ("pair", [code]) | ("pair", [code, "as", "viewer"]) => people
+                .pair(code, Role::Viewer)
+                .map(|person| format!("{person}, is let in: asks and stops")),
+            ("pair", [code, "as", "operator"]) => people
+                .pair(code, Role::Operator)
+                .map(|person| format!("{person}, is let in: asks, acts and stops")),
+            ("pair", _) => Err("expected `pair CODE`, or `pair CODE as operator`".to_owned()),
+            ("forget", [_, ..]) => people.forget(&rest.join(" ")).map(|gone| {
+                let gone: Vec<_> = gone.iter().map(ToString::to_string).collect();
+                format!("let in no longer: {}", gone.join("; "))
+            }),
+            _ => return None,
+        };
+        Some(text.map(Reply::new))
     }
 
     /// Looks again what there is to speak of.
@@ -268,6 +317,14 @@ impl Turns {
 
     fn follow(&mut self, meaning: &Meaning) -> Result<Reply, Refusal> {
         let said = &meaning.arguments;
+        // Who may ask may stop.
+        if self.limit == Some(Role::Viewer) && meaning.class == Class::Act && meaning.kind != "stop"
+        {
+            return Err(
+                "you may ask, watch and stop; the owner can let you act, too: `pair CODE as operator`"
+                    .to_owned(),
+            );
+        }
         let text = |name: &str| said.get(name).and_then(Value::as_str);
         let number = |name: &str| said.get(name).and_then(Value::as_f64);
         match meaning.kind {
@@ -895,17 +952,23 @@ impl Turns {
             let [ask, tell, keep] = &mut parts;
             match (class, kind) {
                 (_, "yes" | "no") => {}
-                (crate::grammar::Class::Question, _) => ask.1.push(example),
-                (crate::grammar::Class::Act, _) => tell.1.push(example),
-                (crate::grammar::Class::Kept, _) => keep.1.push(example),
+                (Class::Question, _) => ask.1.push(example),
+                (Class::Act, _) => tell.1.push(example),
+                (Class::Kept, _) => keep.1.push(example),
             }
         }
         let lines = parts
             .iter()
             .map(|(name, all)| format!("{name}:\n  {}", all.join("\n  ")));
         let text = lines.collect::<Vec<_>>().join("\n");
+        let people = match self.people {
+            Some(_) => {
+                "\nwho may speak by a channel:\n  people\n  pair CODE\n  pair CODE as operator\n  forget NAME"
+            }
+            None => "",
+        };
         format!(
-            "{text}\n`stop` overtakes everything. Other words for the same are understood, too; nothing is done that is not."
+            "{text}{people}\n`stop` overtakes everything. Other words for the same are understood, too; nothing is done that is not."
         )
     }
 

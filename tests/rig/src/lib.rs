@@ -1,4 +1,4 @@
-//! What the drivers' tests share: an engine on open links, and seeded random inputs for their parsers.
+//! What the plugins' tests share: an engine on open links, seeded random inputs for parsers, a web server.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,8 @@
 
 mod links;
 mod random;
+mod web;
 
 pub use links::{LIMIT, Rig, instrument, until};
 pub use random::{Random, cases, fuzz, mutated};
+pub use web::{Answer, Asked, Web};

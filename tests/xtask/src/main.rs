@@ -201,7 +201,7 @@ fn test(install: Install) -> Result<(), String> {
     let mut counted = Counted::default();
     count(&mut checked(), &mut counted)?;
     count(&mut tests, &mut counted)?;
-    devices(&peers, &mut counted)?;
+    optional(&peers, &mut counted)?;
     // The last: maturin compiles `pyo3` for its interpreter.
     python::test(install, &peers, &mut counted)?;
     counted.end()
@@ -254,8 +254,9 @@ fn checked() -> Command {
     tests
 }
 
-/// Features that need a system library: its name, its package, the feature, a test of it.
-const DEVICES: [(&str, &str, &str, &str); 2] = [
+/// Features that the program comes without: a system library that each needs, and its package; the feature, a test of it.
+const OPTIONAL: [(&str, &str, &str, &str); 3] = [
+    ("", "", "becomingone-assistant/telegram", "telegram"),
     (
         "alsa",
         "libasound2-dev",
@@ -271,15 +272,12 @@ const DEVICES: [(&str, &str, &str, &str); 2] = [
 ];
 
 /// Tests and lints the crates with such features. Of the whole workspace, so that its dependencies are not compiled again.
-fn devices(peers: &Peers, counted: &mut Counted) -> Result<(), String> {
-    let (found, missing): (Vec<_>, Vec<_>) = DEVICES
+fn optional(peers: &Peers, counted: &mut Counted) -> Result<(), String> {
+    let (found, missing): (Vec<_>, Vec<_>) = OPTIONAL
         .iter()
-        .partition(|(library, ..)| peers::has_library(library));
+        .partition(|(library, ..)| library.is_empty() || peers::has_library(library));
     for (_, package, feature, _) in missing {
         println!("skipped: {feature}, which needs {package} and pkg-config");
-    }
-    if found.is_empty() {
-        return Ok(());
     }
     let features: Vec<_> = found.iter().map(|(.., feature, _)| *feature).collect();
     let common = [

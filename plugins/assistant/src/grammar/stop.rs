@@ -392,12 +392,31 @@ pub fn is_yes(line: &str) -> bool {
         "of course",
         "by all means",
     ];
-    let text = line
-        .trim()
-        .trim_end_matches(['.', '!'])
-        .to_lowercase()
-        .replace(',', "");
-    YES.contains(&text.as_str())
+    YES.contains(&bare(line).as_str())
+}
+
+/// Whether a line is a no and nothing else. Any other line that is no yes declines, too, and is a line of its own.
+pub fn is_no(line: &str) -> bool {
+    const NO: [&str; 12] = [
+        "no",
+        "n",
+        "nope",
+        "nah",
+        "no thanks",
+        "no thank you",
+        "no way",
+        "not now",
+        "better not",
+        "never",
+        "cancel",
+        "decline",
+    ];
+    NO.contains(&bare(line).as_str())
+}
+
+fn bare(line: &str) -> String {
+    let line = line.trim().trim_end_matches(['.', '!']);
+    line.to_lowercase().replace(',', "")
 }
 
 #[cfg(test)]
