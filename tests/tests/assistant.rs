@@ -404,6 +404,41 @@ fn a_talk_in_a_terminal_beside_a_robot_ends_its_run() {
     assert!(root().is_dir());
 }
 
+/// A terminal whose talk is ended by a signal has lines again.
+#[test]
+fn a_signal_leaves_the_terminal_as_it_was() {
+    let here = folder(&[]);
+    becomingone_tests::tool(here.path(), "chmod 700 .");
+    let mut shell = Command::new("sh");
+    shell
+        .args([
+            "-c",
+            "\"$0\" run assistant --scene robot; echo status $?; stty -a",
+        ])
+        .arg(binary())
+        .current_dir(here.path())
+        .env("XDG_RUNTIME_DIR", here.path())
+        .env("XDG_DATA_HOME", here.path())
+        .env("TERM", "xterm");
+    let options = Options::new().timeout_ms(Some(20_000));
+    let mut terminal = spawn_with_options(shell, options).unwrap();
+    terminal.exp_string("\x1b[6n").unwrap();
+    let found = |entry: std::io::Result<std::fs::DirEntry>| {
+        let text = std::fs::read_to_string(entry.ok()?.path()).ok()?;
+        let run: Value = serde_json::from_str(&text).ok()?;
+        run["process"].as_u64()
+    };
+    let folder = here.path().join("becomingone");
+    let process = std::fs::read_dir(&folder).unwrap().find_map(found).unwrap();
+    signal("TERM", u32::try_from(process).unwrap());
+    terminal.exp_string("status 130").unwrap();
+    let modes = terminal.exp_eof().unwrap();
+    assert!(
+        modes.contains(" icanon") && modes.contains("isig"),
+        "{modes}"
+    );
+}
+
 #[test]
 fn a_watch_tells_what_happens_once_also_after_a_kill() {
     let served = Served::new(&[]);

@@ -377,4 +377,132 @@ fn a_configuration_that_is_wrong_is_refused_before_anything_runs() {
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     assert!(ran.stderr.contains("assistant.ron:2:"), "{}", ran.stderr);
     assert!(ran.stderr.contains("`Mattermost`"), "{}", ran.stderr);
+    let beside = [
+        "run",
+        "robot",
+        "--rerun",
+        "off",
+        "--assistant",
+        "--assistant-config",
+        "assistant.ron",
+    ];
+    let ran = becomingone_tests::run(here.path(), &beside);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+}
+
+#[test]
+fn who_is_forgotten_gets_no_reports_and_a_yes_of_a_viewer_moves_nothing() {
+    let gateway = Gateway::new(ok);
+    gateway.let_in("ada", "operator");
+    gateway.post("1", "ada", "every 1 second give me a status");
+    gateway.wait_for_text("ada", "status, as scheduled");
+    gateway.post("2", "ada", "drive forward 1 m");
+    gateway.wait_for_text("ada", "[yes/no]");
+    gateway.say("forget ada");
+    gateway.wait_for("let in no longer: ada");
+    let code = |(_, text): (String, String)| {
+        let (_, code) = text.split_once("your code: ")?;
+        Some(code.to_owned())
+    };
+    gateway.post("3", "ada", "hello");
+    let codes = || {
+        texts(&gateway.plain)
+            .into_iter()
+            .filter_map(code)
+            .collect::<Vec<_>>()
+    };
+    until(LIMIT, "another code", || codes().len() == 2);
+    // The question in hand is declined.
+    std::thread::sleep(Duration::from_millis(500));
+    let count = texts(&gateway.plain).len();
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!(texts(&gateway.plain).len(), count, "no report");
+    gateway.say(&format!("pair {} as viewer", codes().pop().unwrap()));
+    gateway.wait_for("ada (plain ada), viewer, is let in");
+    gateway.post("4", "ada", "yes");
+    gateway.wait_for_text("ada", "there is no open question");
+    assert_ne!(gateway.served.rover()["mode"], "request");
+}
+
+#[test]
+fn a_stop_is_followed_on_a_full_disk_and_replies_come_when_there_is_space() {
+    let gateway = Gateway::new(ok);
+    gateway.let_in("ada", "viewer");
+    let limit = |bytes: &str| {
+        let line = format!(
+            "prlimit --pid {} --fsize={bytes}",
+            gateway.served.child.id()
+        );
+        becomingone_tests::tool(gateway.here.path(), &line);
+    };
+    limit("1:unlimited");
+    assert_eq!(gateway.post("1", "ada", "where is the rover"), 503);
+    assert_eq!(gateway.post("2", "ada", "stop"), 503);
+    until(LIMIT, "a stop", || {
+        gateway.served.rover()["mode"] == "stopped"
+    });
+    limit("unlimited:unlimited");
+    assert_eq!(gateway.post("1", "ada", "where is the rover"), 204);
+    gateway.wait_for_text("ada", "rover is at x");
+    gateway.wait_for_text("ada", "rover is stopped");
+}
+
+#[test]
+fn an_alert_that_is_refused_takes_the_second_route_at_once() {
+    let refusing = Web::start(|_| {
+        Some((
+            404,
+            String::new(),
+            "Cannot POST /hooks/SECRETKEY123".to_owned(),
+        ))
+    });
+    let second = Web::start(ok);
+    let config = format!(
+        "(channels: {{\"a\": Ntfy(url: File(\"url\")), \"b\": Plain(url: Url({:?}))}}, alerts: [(channel: \"a\"), (channel: \"b\")])",
+        second.url
+    );
+    let url = format!("{}/hooks/SECRETKEY123", refusing.url);
+    let here = folder(&[("assistant.ron", &config), ("url", &url)]);
+    // What was due before the start.
+    std::fs::create_dir(here.path().join("files")).unwrap();
+    let plan =
+        json!([{"when": "every 1 h", "say": "status", "next": "2026-01-01T00:00:00+00:00[UTC]"}]);
+    std::fs::write(here.path().join("files/schedules.json"), plan.to_string()).unwrap();
+    let served = serve(&here.path().join("assistant.ron"));
+    until(LIMIT, "the second route", || {
+        let asked = second.asked();
+        asked.iter().any(|asked| {
+            asked.body.contains("status, as scheduled")
+                && asked.body.contains("[not delivered by a so far]")
+        })
+    });
+    becomingone_tests::tool(here.path(), "! grep -r SECRETKEY files");
+    drop(served);
+}
+
+#[test]
+fn a_server_that_asks_for_a_wait_without_end_does_not_end_the_channel() {
+    let first = Arc::new(AtomicU16::new(1));
+    let left = first.clone();
+    let gateway = Gateway::new(move |asked| {
+        let is_first = asked.body.contains("Solaria") && left.swap(0, Ordering::Relaxed) == 1;
+        match is_first {
+            true => Some((
+                503,
+                "Retry-After: 18446744073709551615\r\n".to_owned(),
+                String::new(),
+            )),
+            false => ok(asked),
+        }
+    });
+    gateway.let_in("ada", "viewer");
+    gateway.let_in("eve", "viewer");
+    gateway.post("1", "ada", "who are you");
+    until(LIMIT, "a failure", || first.load(Ordering::Relaxed) == 0);
+    // Her chat waits; another's does not.
+    gateway.post("2", "eve", "who are you");
+    gateway.wait_for_text("eve", "Solaria");
+    for (from, text) in [("", "stop"), (&*"x".repeat(300), "stop")] {
+        assert_eq!(gateway.post("9", from, text), 400);
+    }
 }

@@ -3,6 +3,7 @@
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::found::choose;
+use crate::interrupt::Interrupt;
 use crate::output::program_path;
 use crate::parse::duration;
 use crate::serve::host;
@@ -14,8 +15,10 @@ use becomingone_assistant::{AssistantApp, AssistantError};
 use clap::{Args, Parser};
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 const EXAMPLES: &str = "Examples:
@@ -24,6 +27,7 @@ const EXAMPLES: &str = "Examples:
   becomingone run assistant --at http://127.0.0.1:8420
   becomingone run assistant --recording run.mcap
   echo 'what is wrong' | becomingone run assistant
+  becomingone run assistant --llm http://127.0.0.1:11434/v1#qwen3:8b
   becomingone run robot --assistant
 
 Speaks with the run of this user that serves, if there is one and no scene is named; else with a
@@ -66,6 +70,10 @@ struct Talk {
     /// Its configuration: channels by which people write, where alerts go (the crate's README).
     #[arg(long, value_name = "FILE")]
     assistant_config: Option<PathBuf>,
+    /// A model that proposes sentences for what it does not understand: address and name, as in the examples. Acts are asked
+    /// for first. A key is read from the environment (`OPENAI_API_KEY`) [default: that of the configuration, else none].
+    #[arg(long, value_name = "URL#MODEL")]
+    llm: Option<String>,
     /// Go on after the end of the input, for channels and the page, until Ctrl-C.
     #[arg(long)]
     stay: bool,
@@ -102,6 +110,9 @@ impl Talk {
         if let Some(file) = &self.assistant_config {
             app = app.config(file);
         }
+        if let Some(model) = &self.llm {
+            app = app.model(model);
+        }
         match self.stay {
             true => app.stay(),
             false => app,
@@ -109,6 +120,8 @@ impl Talk {
     }
 
     fn run(self) -> Result<Exit, Failure> {
+        // A signal ends it; the terminal is as it was.
+        Interrupt::install()?;
         if let Some(file) = &self.recording {
             let played = Played::start(file, self.within)?;
             self.app()
@@ -128,6 +141,9 @@ impl Talk {
         }
         let recordings = self.recordings()?;
         let (client, hub) = self.host(recordings.clone())?;
+        if self.stay || std::io::stdout().is_terminal() {
+            print_out!("page: {}", hub.page());
+        }
         let app = self.app().client(client).companions(hub.companions());
         let talked = app.start().map_err(failure);
         // Its runs close their recordings.
@@ -255,6 +271,20 @@ impl Played {
     }
 }
 
+/// A talk beside a run: why it ended before its input, if it did.
+#[derive(Default)]
+pub(crate) struct Beside(Arc<OnceLock<String>>);
+
+impl Beside {
+    /// Fails where the talk has failed.
+    pub(crate) fn end(&self) -> Result<(), Failure> {
+        match self.0.get() {
+            None => Ok(()),
+            Some(error) => Err(Failure::Run(format!("assistant: {error}"))),
+        }
+    }
+}
+
 #[derive(Args)]
 #[command(next_help_heading = "Assistant")]
 pub(crate) struct AssistantArgs {
@@ -278,14 +308,9 @@ impl AssistantArgs {
         self.assistant.is_some()
     }
 
-    /// Begins the talk beside a run that is served; the run ends with it.
-    pub(crate) fn start(&self, serving: &Serving, run: StopHandle) -> Result<(), Failure> {
-        let Some(name) = &self.assistant else {
-            return Ok(());
-        };
-        let mut app = AssistantApp::new(name.clone().unwrap_or_default())
-            .client(serving.client().clone())
-            .companions(serving.companions());
+    fn app(&self) -> AssistantApp {
+        let name = self.assistant.clone().flatten();
+        let mut app = AssistantApp::new(name.unwrap_or_default());
         if let Some(file) = &self.assistant_config {
             app = app.config(file);
         }
@@ -295,15 +320,33 @@ impl AssistantArgs {
         if let Some(folder) = &self.assistant_folder {
             app = app.folder(folder);
         }
+        app
+    }
+
+    /// Reads its configuration: what is wrong with it is said before anything runs.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.app().check().map_err(failure)
+    }
+
+    /// Begins the talk beside a run that is served; the run ends with it.
+    pub(crate) fn start(&self, serving: &Serving, run: StopHandle) -> Result<Beside, Failure> {
+        let beside = Beside::default();
+        if !self.is_on() {
+            return Ok(beside);
+        }
+        let app = self.app().client(serving.client().clone());
+        let app = app.companions(serving.companions());
+        let failed = beside.0.clone();
         let talk = move || {
             if let Err(error) = app.start() {
-                print_err!("assistant: {error}");
+                let _ = failed.set(error.to_string());
             }
             run.stop();
         };
         let thread = std::thread::Builder::new()
             .name("assistant".to_owned())
             .spawn(talk);
-        thread.map(drop).map_err(|e| Failure::Run(e.to_string()))
+        thread.map_err(|e| Failure::Run(e.to_string()))?;
+        Ok(beside)
     }
 }

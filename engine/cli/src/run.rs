@@ -243,6 +243,8 @@ impl Run {
         // Before any file is replaced: the port may be taken.
         #[cfg(feature = "assistant")]
         let is_talk = self.assistant.is_on();
+        #[cfg(feature = "assistant")]
+        self.assistant.check()?;
         #[cfg(not(feature = "assistant"))]
         let is_talk = false;
         #[cfg(feature = "api")]
@@ -340,9 +342,12 @@ impl Run {
         #[cfg(feature = "api")]
         if let Some(serving) = &serving {
             print_address(serving);
-            #[cfg(feature = "assistant")]
-            self.assistant.start(serving, engine.stop_handle())?;
         }
+        #[cfg(feature = "assistant")]
+        let talk = match &serving {
+            Some(serving) => self.assistant.start(serving, engine.stop_handle())?,
+            None => crate::assistant::Beside::default(),
+        };
         let keys = match clock {
             None => None,
             Some(clock) => {
@@ -404,6 +409,8 @@ impl Run {
             print_profile(&profiler, summary.ticks);
         }
         ran?;
+        #[cfg(feature = "assistant")]
+        talk.end()?;
         let kept = memory.end(&engine);
         written.transpose()?;
         kept?;

@@ -3,8 +3,9 @@
 use crate::alerts::Alerts;
 use crate::channels::Page;
 use crate::chat::{House, Owner};
-use crate::config::Config;
+use crate::config::{Config, model_at};
 use crate::gateway::{Beginning, Gateway};
+use crate::model::Model;
 use crate::people::People;
 use crate::talk::{Setup, Talk, default_folder};
 use becomingone::scene::SceneLoader;
@@ -53,6 +54,7 @@ pub struct AssistantApp {
     scene: Option<String>,
     config: Option<PathBuf>,
     companions: Option<Companions>,
+    model: Option<String>,
     stays: bool,
 }
 
@@ -175,6 +177,14 @@ impl AssistantApp {
         self
     }
 
+    /// A model that proposes sentences where the table has none, by its address and name:
+    /// `http://127.0.0.1:11434/v1#qwen3:8b`. Its key is in `OPENAI_API_KEY`, where it wants one.
+    #[must_use]
+    pub fn model(mut self, address: impl Into<String>) -> Self {
+        self.model = Some(address.into());
+        self
+    }
+
     /// The server on whose page it is talked with, too, and to which other servers of messages post.
     #[must_use]
     pub fn companions(mut self, companions: &Companions) -> Self {
@@ -182,7 +192,7 @@ impl AssistantApp {
         self
     }
 
-    /// Goes on after the end of the input, for channels and the page, until the process ends.
+    /// Goes on after the end of the input, for channels, schedules and the page, until the process ends.
     #[must_use]
     pub fn stay(mut self) -> Self {
         self.stays = true;
@@ -219,14 +229,35 @@ impl AssistantApp {
         Ok((client.map_err(not_found)?, None))
     }
 
+    /// Reads its configuration and looks at the address of its model, and does nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`AssistantError::Config`].
+    pub fn check(&self) -> Result<(), AssistantError> {
+        self.read().map(drop)
+    }
+
+    fn read(&self) -> Result<(Option<Config>, Option<Arc<Model>>), AssistantError> {
+        let config = self.config.as_deref().map(Config::read).transpose();
+        let config = config.map_err(AssistantError::Config)?;
+        let model = match &self.model {
+            Some(address) => {
+                let wrong = |what| AssistantError::Config(format!("the model: {what}"));
+                Some(model_at(address).map_err(wrong)?)
+            }
+            None => config.as_ref().and_then(|config| config.model.clone()),
+        };
+        Ok((config, model))
+    }
+
     /// Opens a talk from a program. Nobody is asked: what needs a person's leave is refused.
     ///
     /// # Errors
     ///
     /// [`AssistantError`].
     pub fn open(self) -> Result<Conversation, AssistantError> {
-        let config = self.config.as_deref().map(Config::read).transpose();
-        let config = config.map_err(AssistantError::Config)?;
+        let (config, model) = self.read()?;
         let (client, own) = self.find()?;
         let folder = self.folder.unwrap_or_else(default_folder);
         let of_config = |own: String, other: fn(&Config) -> &String| match own.as_str() {
@@ -256,6 +287,7 @@ impl AssistantApp {
             folder: &folder,
             people: has_channels.then(|| people.clone()),
             alerts: alerts.clone(),
+            model: model.clone(),
         };
         let talk = Talk::new(&setup).map_err(AssistantError::Start)?;
         if has_channels || self.companions.is_some() {
@@ -267,11 +299,12 @@ impl AssistantApp {
                 name: talk.name().to_owned(),
                 prompt,
                 folder: folder.clone(),
+                model,
+                people,
             };
             let started = Gateway::start(Beginning {
                 house: Arc::new(house),
                 owner: Owner {
-                    people,
                     alerts: alerts.clone(),
                 },
                 channels,
@@ -312,16 +345,10 @@ impl AssistantApp {
         let history = conversation.folder.join("history.txt");
         match conversation.talk.take() {
             Some(talk) => talk
-                .with_standard_input(&history)
-                .map_err(AssistantError::Start)?,
-            None => return Ok(()),
+                .with_standard_input(&history, stays)
+                .map_err(AssistantError::Start),
+            None => Ok(()),
         }
-        if stays {
-            loop {
-                std::thread::park();
-            }
-        }
-        Ok(())
     }
 }
 

@@ -19,6 +19,29 @@ pub(crate) enum Trouble {
     Never(String),
 }
 
+impl Trouble {
+    /// The same, with none of these texts in it.
+    pub(crate) fn without(self, secrets: &[String]) -> Self {
+        let hide = |why: String| {
+            secrets
+                .iter()
+                .fold(why, |why, secret| why.replace(secret, "(secret)"))
+        };
+        match self {
+            Self::Later {
+                after,
+                may_be_sent,
+                why,
+            } => Self::Later {
+                after,
+                may_be_sent,
+                why: hide(why),
+            },
+            Self::Never(why) => Self::Never(hide(why)),
+        }
+    }
+}
+
 /// What a poll brings: messages, and up to where the channel is read with them.
 pub(crate) type Polled = (Vec<Incoming>, Option<String>);
 
@@ -39,6 +62,16 @@ pub(crate) trait Channel: Send + Sync {
     fn poll(&self, cursor: Option<&str>) -> Option<Result<Polled, Trouble>> {
         let _ = cursor;
         None
+    }
+
+    /// Whether a text can be sent to this chat at all.
+    ///
+    /// # Errors
+    ///
+    /// Found and expected.
+    fn may_send_to(&self, chat: &str) -> Result<(), String> {
+        let _ = chat;
+        Ok(())
     }
 
     /// Whether other servers post to it.

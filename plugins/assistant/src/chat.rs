@@ -5,14 +5,15 @@ use crate::grammar::{Grammar, is_no, is_yes};
 use crate::kept::load;
 use crate::link::{Current, Link, lock};
 use crate::mail::{Incoming, Mail};
+use crate::model::Model;
 use crate::people::{People, Role};
 use crate::receipt::Reply;
 use crate::session::Session;
-use crate::turn::{Shared, Turns, plans_file, stop};
+use crate::turn::{Ask, Shared, Turns, plans_file, stop};
 use crate::watches::Watches;
 use becomingone_api::Client;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -30,18 +31,19 @@ pub(crate) struct House {
     pub(crate) prompt: String,
     /// Files of identity are here; each person has a folder below it.
     pub(crate) folder: PathBuf,
+    pub(crate) model: Option<Arc<Model>>,
+    pub(crate) people: Arc<People>,
 }
 
-/// Of the owner's talk: who may speak, and where else reports go.
+/// Of the owner's talk: where else reports go.
 #[derive(Clone)]
 pub(crate) struct Owner {
-    pub(crate) people: Arc<People>,
     pub(crate) alerts: Arc<Alerts>,
 }
 
 /// What the thread of a talk is given.
 enum Job {
-    Say(Incoming, Role),
+    Say(Incoming),
     /// A stop that was followed already, to be kept.
     Keep(String, Reply),
     /// Give the reports that are due.
@@ -52,6 +54,8 @@ enum Job {
 pub(crate) struct Chat {
     house: Arc<House>,
     owner: Option<Owner>,
+    /// Channel and identity of its person.
+    person: (String, String),
     mail: Arc<Mail>,
     /// Where replies go.
     place: Arc<Mutex<String>>,
@@ -62,12 +66,14 @@ pub(crate) struct Chat {
     /// Keys of the lines that wait, oldest first: a stop takes them away.
     waiting: Arc<Mutex<Vec<String>>>,
     open: Arc<Mutex<Option<Sender<bool>>>>,
+    /// Whether it ends: nobody is asked any more.
+    ends: Arc<AtomicBool>,
     /// Of the thread that follows lines: from the first one on.
     jobs: Mutex<Option<(Sender<Job>, JoinHandle<()>)>>,
 }
 
 /// A name of a folder, of any text.
-fn file_name(text: &str) -> String {
+pub(crate) fn file_name(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     text.chars()
         .flat_map(|c| match plain(c) {
@@ -106,6 +112,7 @@ impl Chat {
         Self {
             house: house.clone(),
             owner,
+            person: (channel.to_owned(), person.to_owned()),
             mail: mail.clone(),
             place: Arc::new(Mutex::new(place.to_owned())),
             folder,
@@ -114,6 +121,7 @@ impl Chat {
             shared: Arc::new(shared),
             waiting: Arc::default(),
             open: Arc::default(),
+            ends: Arc::default(),
             jobs: Mutex::default(),
         }
     }
@@ -127,21 +135,28 @@ impl Chat {
         &self.folder
     }
 
+    /// Channel and identity of its person; none where it is the owner.
+    pub(crate) fn person(&self) -> Option<&(String, String)> {
+        self.owner.is_none().then_some(&self.person)
+    }
+
+    /// The run that is spoken of.
+    pub(crate) fn run(&self) -> Option<String> {
+        self.current.run()
+    }
+
     /// Sends a text that answers nothing.
     pub(crate) fn tell(&self, text: &str) {
         let place = lock(&self.place).clone();
-        warn(self.mail.send(&place, text, None).map(drop));
+        self.mail.report(&place, text);
         if let Some(owner) = &self.owner {
             owner.alerts.tell(text);
         }
     }
 
     fn reply(&self, message: &Incoming, text: &str) {
-        warn(
-            self.mail
-                .send(&message.chat, text, Some(&message.key))
-                .map(drop),
-        );
+        let (chat, key) = (&message.chat, &message.key);
+        self.mail.send_or_keep(chat, text, Some(key));
     }
 
     /// Whether a line is a stop, and of whom.
@@ -150,18 +165,22 @@ impl Chat {
         grammar.stops(text)
     }
 
-    /// Stops, and drops all that waits: what was asked for before would undo it.
-    pub(crate) fn stop(&self, message: &Incoming, agent: Option<&str>, link: &Link) {
+    /// Stops, and drops all that waits: what was asked for before would undo it. `before` is how many of its lines came with
+    /// it, before it.
+    pub(crate) fn stop(&self, message: &Incoming, agent: Option<&str>, link: &Link, before: usize) {
         self.answer(false);
-        let dropped = std::mem::take(&mut *lock(&self.waiting));
+        let waited = std::mem::take(&mut *lock(&self.waiting));
+        // The run that is spoken of here.
+        link.speak_of(self.run());
         let mut reply = stop(link, agent).unwrap_or_else(|error| {
             Reply::new(format!("NOT CONFIRMED: use the hardware stop: {error}"))
         });
-        for key in &dropped {
+        for key in &waited {
             warn(self.mail.over(key));
         }
-        if !dropped.is_empty() {
-            reply.text += &format!("\n{} lines that waited are dropped", dropped.len());
+        let dropped = waited.len() + before;
+        if dropped > 0 {
+            reply.text += &format!("\n{dropped} lines that waited are dropped");
         }
         self.reply(message, &reply.text);
         self.give(Job::Keep(message.text.clone(), reply));
@@ -169,9 +188,15 @@ impl Chat {
 
     /// Takes a line that is no stop: an answer, where something is asked, else one more to be followed.
     pub(crate) fn take(&self, message: Incoming, role: Role) {
-        lock(&self.place).clone_from(&message.chat);
+        {
+            // Reports go to a talk with this person alone, if there is one: in a group, others would see them.
+            let mut place = lock(&self.place);
+            if message.chat == message.person || place.is_empty() {
+                place.clone_from(&message.chat);
+            }
+        }
         if lock(&self.open).is_some() {
-            let is_accepted = is_yes(&message.text);
+            let is_accepted = is_yes(&message.text) && role == Role::Operator;
             self.answer(is_accepted);
             if is_accepted || is_no(&message.text) {
                 return warn(self.mail.over(&message.key));
@@ -182,7 +207,7 @@ impl Chat {
             if waiting.len() < MOST_WAITING {
                 waiting.push(message.key.clone());
                 drop(waiting);
-                return self.give(Job::Say(message, role));
+                return self.give(Job::Say(message));
             }
         }
         self.reply(
@@ -209,7 +234,8 @@ impl Chat {
                 Ok(started) => *jobs = Some(started),
                 Err(error) => {
                     log::error!("assistant: {error}");
-                    if let Job::Say(message, _) = &job {
+                    if let Job::Say(message) = &job {
+                        lock(&self.waiting).retain(|key| *key != message.key);
                         self.reply(message, &format!("nothing was done: {error}"));
                     }
                     return;
@@ -226,10 +252,13 @@ impl Chat {
             .map_err(|e| format!("{}: {e}", self.folder.display()))?;
         let decide = {
             let (open, mail, place) = (self.open.clone(), self.mail.clone(), self.place.clone());
-            let shared = self.shared.clone();
-            move |question: &str| {
+            let (shared, ends) = (self.shared.clone(), self.ends.clone());
+            Arc::new(move |question: &str| {
                 let (answer, answered) = channel();
                 *lock(&open) = Some(answer);
+                if ends.load(Ordering::Relaxed) {
+                    return false;
+                }
                 let about = std::mem::take(&mut *lock(&shared.about));
                 let about = match about.as_str() {
                     "" => String::new(),
@@ -241,8 +270,10 @@ impl Chat {
                     asked.is_ok() && answered.recv_timeout(ANSWERED_WITHIN).unwrap_or(false);
                 *lock(&open) = None;
                 decided
-            }
+            })
         };
+        let ask: Ask = decide.clone();
+        let decide = move |question: &str| decide(question);
         let link = Link::new(&self.house.client, self.current.clone(), decide)?;
         let session = Session::open(&self.folder.join("sessions/main.jsonl"))?;
         let mut turns = Turns::new(
@@ -254,20 +285,29 @@ impl Chat {
             &self.house.prompt,
             self.shared.clone(),
         );
-        if let Some(owner) = &self.owner {
-            turns.of_people(owner.people.clone());
+        turns.think_with(self.house.model.clone(), ask);
+        if self.owner.is_some() {
+            turns.of_people(self.house.people.clone());
         }
         let (sender, given) = channel();
-        let (mail, waiting, place) = (self.mail.clone(), self.waiting.clone(), self.place.clone());
-        let alerts = self.owner.as_ref().map(|owner| owner.alerts.clone());
+        let follower = Follower {
+            turns,
+            mail: self.mail.clone(),
+            waiting: self.waiting.clone(),
+            place: self.place.clone(),
+            alerts: self.owner.as_ref().map(|owner| owner.alerts.clone()),
+            people: self.house.people.clone(),
+            person: self.person().cloned(),
+        };
         let thread = std::thread::Builder::new()
             .name("assistant-chat".to_owned())
-            .spawn(move || follow(turns, &given, &mail, &waiting, &place, alerts.as_deref()));
+            .spawn(move || follower.follow(&given));
         Ok((sender, thread.map_err(|e| e.to_string())?))
     }
 
     /// Ends the talk, after what it was given.
     pub(crate) fn end(&self) {
+        self.ends.store(true, Ordering::Relaxed);
         self.answer(false);
         if let Some((jobs, thread)) = lock(&self.jobs).take() {
             drop(jobs);
@@ -277,40 +317,56 @@ impl Chat {
 }
 
 /// The thread of a talk.
-fn follow(
-    mut turns: Turns,
-    given: &Receiver<Job>,
-    mail: &Mail,
-    waiting: &Mutex<Vec<String>>,
-    place: &Mutex<String>,
-    alerts: Option<&Alerts>,
-) {
-    while let Ok(job) = given.recv() {
-        match job {
-            Job::Say(message, role) => {
-                let mut waiting = lock(waiting);
-                let Some(index) = waiting.iter().position(|key| *key == message.key) else {
-                    // A stop took it away.
-                    continue;
-                };
-                waiting.remove(index);
-                drop(waiting);
-                turns.limit(role);
-                let reply = turns.turn(&message.text);
-                warn(
-                    mail.send(&message.chat, &reply.text, Some(&message.key))
-                        .map(drop),
-                );
-            }
-            Job::Keep(line, reply) => turns.keep(&line, &reply),
-            Job::Report => turns.give_reports(|text| {
-                let place = lock(place).clone();
-                warn(mail.send(&place, text, None).map(drop));
-                if let Some(alerts) = alerts {
-                    alerts.tell(text);
+struct Follower {
+    turns: Turns,
+    mail: Arc<Mail>,
+    waiting: Arc<Mutex<Vec<String>>>,
+    place: Arc<Mutex<String>>,
+    alerts: Option<Arc<Alerts>>,
+    people: Arc<People>,
+    /// None where it is the owner.
+    person: Option<(String, String)>,
+}
+
+impl Follower {
+    fn follow(mut self, given: &Receiver<Job>) {
+        while let Ok(job) = given.recv() {
+            match job {
+                Job::Say(message) => self.say(&message),
+                Job::Keep(line, reply) => self.turns.keep(&line, &reply),
+                Job::Report => {
+                    let (mail, place, alerts) = (&self.mail, &self.place, &self.alerts);
+                    self.turns.give_reports(|text| {
+                        let place = lock(place).clone();
+                        mail.report(&place, text);
+                        if let Some(alerts) = alerts {
+                            alerts.tell(text);
+                        }
+                    });
                 }
-            }),
+            }
         }
+    }
+
+    fn say(&mut self, message: &Incoming) {
+        {
+            let mut waiting = lock(&self.waiting);
+            let Some(index) = waiting.iter().position(|key| *key == message.key) else {
+                // A stop took it away.
+                return;
+            };
+            waiting.remove(index);
+        }
+        // What they may do now, not when they wrote it.
+        if let Some((channel, id)) = &self.person {
+            let Some(role) = self.people.is_in(channel, id) else {
+                return warn(self.mail.over(&message.key));
+            };
+            self.turns.limit(role);
+        }
+        let reply = self.turns.turn(&message.text);
+        let (chat, key) = (&message.chat, &message.key);
+        self.mail.send_or_keep(chat, &reply.text, Some(key));
     }
 }
 

@@ -3,8 +3,9 @@
 use crate::channel::Channel;
 use crate::channels::{Form, Webhook};
 use crate::gateway::{PAGE, Route};
+use crate::model::{self, Model};
 use becomingone_systems::links::SourceSite;
-use becomingone_systems::links::web::{HTTP, Server};
+use becomingone_systems::links::web::{HTTP, Server, Token};
 use ron::extensions::Extensions;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -62,6 +63,18 @@ struct Bot {
     url: Option<String>,
 }
 
+/// A model behind an address that speaks `OpenAI`'s form.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Llm {
+    url: String,
+    name: String,
+    #[serde(default)]
+    key: Option<Secret>,
+    #[serde(default)]
+    ca: Option<String>,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct To {
@@ -77,6 +90,7 @@ struct File {
     prompt: String,
     channels: BTreeMap<String, Kind>,
     alerts: Vec<To>,
+    model: Option<Llm>,
 }
 
 /// A configuration that was read.
@@ -85,6 +99,7 @@ pub(crate) struct Config {
     pub(crate) prompt: String,
     pub(crate) channels: Vec<(String, Arc<dyn Channel>)>,
     pub(crate) routes: Vec<Route>,
+    pub(crate) model: Option<Arc<Model>>,
 }
 
 /// A folder beside which secrets are found.
@@ -143,7 +158,12 @@ impl Site {
             return Err("found neither `secret` nor `url`; expected one, or both".to_owned());
         }
         let url = url.map(|url| {
-            let agent = self.agent(&url, hook.ca.clone(), crate::channels::WITHIN)?;
+            let agent = self.agent(&url, hook.ca.clone(), crate::channels::WITHIN);
+            let agent = agent.map_err(|what| match &hook.url {
+                Some(Address::Url(_)) => what,
+                // A part of it may be a secret.
+                _ => "found an address in its file or variable that is none; expected http:// or https://".to_owned(),
+            })?;
             Ok::<_, String>((url, agent))
         });
         Ok(Arc::new(Webhook {
@@ -161,11 +181,27 @@ impl Site {
         within: std::time::Duration,
     ) -> Result<ureq::Agent, String> {
         let server = Server::new(url, HTTP, &[], ca, None)?;
-        let site = SourceSite {
+        server.agent(&self.site(), |limits| limits.timeout_global(Some(within)))
+    }
+
+    fn site(&self) -> SourceSite {
+        SourceSite {
             folder: self.0.clone(),
             ..SourceSite::default()
-        };
-        server.agent(&site, |limits| limits.timeout_global(Some(within)))
+        }
+    }
+
+    fn model(&self, llm: &Llm) -> Result<Arc<Model>, String> {
+        let key = llm.key.as_ref().map(|key| match key.clone() {
+            Secret::Env(name) => Token::Env(name),
+            Secret::File(name) => Token::File(name),
+        });
+        let server = Server::new(&llm.url, HTTP, &[], llm.ca.clone(), key)?;
+        let agent = server.agent(&self.site(), |limits| {
+            limits.timeout_global(Some(model::WITHIN))
+        })?;
+        let key = server.authorization(&self.site())?;
+        Ok(Arc::new(Model::new(&llm.url, &llm.name, key, agent)))
     }
 
     #[cfg(feature = "telegram")]
@@ -180,6 +216,26 @@ impl Site {
     fn telegram(&self, _: &Bot) -> Result<Arc<dyn Channel>, String> {
         Err("found a channel of Telegram; expected a build with it: cargo build --release --features telegram".to_owned())
     }
+}
+
+/// A model by its address: `http://127.0.0.1:11434/v1#qwen3:8b`; its key is in `OPENAI_API_KEY`, where it wants one.
+///
+/// # Errors
+///
+/// Found and expected.
+pub(crate) fn model_at(address: &str) -> Result<Arc<Model>, String> {
+    let expected = "expected an address as http://127.0.0.1:11434/v1#MODEL";
+    let (url, name) = address.split_once('#').ok_or(expected)?;
+    if name.is_empty() {
+        return Err(expected.to_owned());
+    }
+    let has_key = std::env::var_os("OPENAI_API_KEY").is_some_and(|key| !key.is_empty());
+    Site(PathBuf::new()).model(&Llm {
+        url: url.to_owned(),
+        name: name.to_owned(),
+        key: has_key.then(|| Secret::Env("OPENAI_API_KEY".to_owned())),
+        ca: None,
+    })
 }
 
 /// A name of a channel: a part of addresses and of files.
@@ -212,7 +268,17 @@ impl Config {
             .from_str(&text)
             .map_err(|e| {
                 let start = e.span.start;
-                format!("{shown}:{}:{}: {}", start.line, start.col, e.code)
+                let what = match &e.code {
+                    // It may be the secret itself: not repeated.
+                    ron::Error::NoSuchEnumVariant { expected, .. } if expected.contains(&"Env") => {
+                        format!(
+                            "found something else; expected one of {}",
+                            expected.join(", ")
+                        )
+                    }
+                    code => code.to_string(),
+                };
+                format!("{shown}:{}:{}: {what}", start.line, start.col)
             })?;
         let site = Site(path.parent().map(Path::to_path_buf).unwrap_or_default());
         let mut channels: Vec<(String, Arc<dyn Channel>)> = Vec::new();
@@ -248,9 +314,16 @@ impl Config {
                     known.join(", ")
                 ));
             }
+            if let Some((_, of)) = channels.iter().find(|(name, _)| *name == channel) {
+                of.may_send_to(&chat)
+                    .map_err(|what| format!("{shown}: alert by `{channel}`: {what}"))?;
+            }
             routes.push(Route { channel, chat });
         }
+        let model = read.model.as_ref().map(|llm| site.model(llm)).transpose();
+        let model = model.map_err(|what| format!("{shown}: model: {what}"))?;
         Ok(Self {
+            model,
             name: read.name,
             prompt: read.prompt,
             channels,
@@ -280,6 +353,18 @@ mod tests {
             alerts: [(channel: "phone"), (channel: "lab")])"#;
         assert_eq!(error(good), "");
         for (text, expected) in [
+            (
+                "(channels: {\"a\": Plain(secret: hunter2)})",
+                "expected one of Env, File",
+            ),
+            (
+                "(channels: {\"a\": Plain(secret: File(\"s\"))}, alerts: [(channel: \"a\")])",
+                "alert by `a`: found no `url`",
+            ),
+            (
+                "(channels: {\"a\": Ntfy(url: File(\"s\"))})",
+                "in its file or variable that is none",
+            ),
             ("(channel: {})", "/assistant.ron:1:2: "),
             ("(channels: {\"lab\": Slack()})", "/assistant.ron:1:"),
             (

@@ -3,12 +3,12 @@
 
 use crate::channel::{Channel, Trouble};
 use crate::channels::Page;
-use crate::chat::{Chat, House, Owner};
+use crate::chat::{Chat, House, Owner, file_name};
 use crate::grammar::Grammar;
 use crate::link::{Current, Link, lock};
-use crate::mail::{Incoming, Mail};
+use crate::mail::{Fate, Incoming, Mail};
 use crate::notes::Notes;
-use crate::people::{People, Role};
+use crate::people::Role;
 use becomingone_api::{Companion, Refused, Said};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,15 +18,18 @@ use std::time::{Duration, Instant};
 
 /// The channel of the page.
 pub(crate) const PAGE: &str = "page";
-/// Longest wait between two attempts.
+/// Longest wait between two attempts, and where the other side asks for a longer one.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_ASKED: Duration = Duration::from_secs(3600);
+/// How long the end waits for what is to be sent.
+const SENT_WITHIN: Duration = Duration::from_secs(3);
 /// How often watches and schedules are looked at.
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(200);
 /// How long the first route has for an alert.
 const FIRST_ROUTE_WITHIN: Duration = Duration::from_secs(60);
-/// Longest line, longest identity of a person (bytes).
+/// Longest line, longest folder of a person (bytes).
 const MAX_LINE: usize = 4096;
-const MAX_ID: usize = 100;
+const MAX_FOLDER: usize = 200;
 
 /// A channel with its people and its mail.
 struct Desk {
@@ -34,7 +37,6 @@ struct Desk {
     channel: Arc<dyn Channel>,
     mail: Arc<Mail>,
     house: Arc<House>,
-    people: Arc<People>,
     chats: Mutex<HashMap<String, Arc<Chat>>>,
     grammar: Grammar,
     current: Current,
@@ -67,6 +69,9 @@ pub(crate) struct Gateway {
     page: Option<Arc<Page>>,
     routes: Vec<Route>,
     alerts: Mutex<Vec<Alert>>,
+    /// No more is received.
+    ends: AtomicBool,
+    /// No more is sent.
     over: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -91,70 +96,84 @@ fn warn(done: Result<(), String>) {
 impl Desk {
     /// Takes messages, in order, stops first.
     fn take(&self, messages: Vec<Incoming>, cursor: Option<String>) -> Result<(), String> {
-        let (known, strangers): (Vec<_>, Vec<_>) = messages
-            .into_iter()
-            .filter(|message| message.person.len() <= MAX_ID && !message.text.trim().is_empty())
-            .map(|message| {
-                let role = match self.owner {
-                    Some(_) => Some(Role::Operator),
-                    None => self.people.role(&self.name, &message.person, &message.chat),
-                };
-                (message, role)
-            })
-            .partition(|(_, role)| role.is_some());
-        let roles: HashMap<_, _> = known
-            .iter()
-            .filter_map(|(message, role)| Some((message.person.clone(), (*role)?)))
-            .collect();
-        let (stops, lines): (Vec<_>, Vec<_>) = known
-            .into_iter()
-            .map(|(message, _)| {
-                let chat = self.chat(&message.person, &message.chat);
-                let stop = chat.stops(&message.text);
-                (message, chat, stop)
-            })
-            .partition(|(.., stop)| stop.is_some());
-        // Each is on the disk before it is followed; where the channel is read to, when all are.
-        let texts = |all: &[(Incoming, Arc<Chat>, Option<Option<String>>)]| -> Vec<_> {
-            all.iter().map(|(message, ..)| message.clone()).collect()
-        };
-        let new = self.mail.receive(texts(&stops), None)?;
-        for (message, chat, agent) in stops {
-            if new.contains(&message) {
-                chat.stop(&message, agent.flatten().as_deref(), &lock(&self.stops));
+        let mut lines = Vec::new();
+        let mut strangers = Vec::new();
+        for message in messages {
+            if !is_person(&message.person) || message.text.trim().is_empty() {
+                continue;
+            }
+            let people = &self.house.people;
+            let role = match self.owner {
+                Some(_) => Some(Role::Operator),
+                None => people.role(&self.name, &message.person, &message.chat),
+            };
+            match role {
+                Some(role) => lines.push((message, role)),
+                None => strangers.push(message),
             }
         }
-        let new = self.mail.receive(texts(&lines), cursor)?;
-        for (message, chat, _) in lines {
+        // Places of the last stop of each person: what came before it is dropped.
+        let mut stopped: HashMap<String, usize> = HashMap::new();
+        let mut stops = Vec::new();
+        for (place, (message, _)) in lines.iter().enumerate() {
+            let chat = self.chat(&message.person, &message.chat);
+            if let Some(agent) = chat.stops(&message.text) {
+                stopped.insert(message.person.clone(), place);
+                stops.push((message.clone(), chat, agent));
+            }
+        }
+        let is_dropped =
+            |place: usize, person: &str| stopped.get(person).is_some_and(|stop| place < *stop);
+        // On the disk before it is followed; where that is full, it is followed all the same.
+        let known = |message: &Incoming| self.mail.is_known(&message.key);
+        let new: Vec<_> = stops.iter().filter(|(stop, ..)| !known(stop)).collect();
+        let kept = self
+            .mail
+            .receive(new.iter().map(|(stop, ..)| stop.clone()).collect(), None);
+        for (stop, chat, agent) in new {
+            let before = lines.iter().enumerate().filter(|(place, (line, _))| {
+                line.person == stop.person
+                    && is_dropped(*place, &line.person)
+                    && chat.stops(&line.text).is_none()
+            });
+            let before = before.count();
+            chat.stop(stop, agent.as_deref(), &lock(&self.stops), before);
+        }
+        kept?;
+        let texts = lines.iter().map(|(message, _)| message.clone()).collect();
+        let new = self.mail.receive(texts, cursor)?;
+        for (place, (message, role)) in lines.into_iter().enumerate() {
             if !new.contains(&message) {
                 continue;
             }
-            match roles.get(&message.person) {
-                Some(_) if message.text.len() > MAX_LINE => {
-                    let text =
-                        format!("nothing was done: found a line of more than {MAX_LINE} bytes");
-                    let sent = self.mail.send(&message.chat, &text, Some(&message.key));
-                    warn(sent.map(drop));
-                }
-                Some(role) => chat.take(message, *role),
-                None => {}
+            if is_dropped(place, &message.person) {
+                warn(self.mail.over(&message.key));
+            } else if message.text.len() > MAX_LINE {
+                let text = format!("nothing was done: found a line of more than {MAX_LINE} bytes");
+                let (chat, key) = (&message.chat, &message.key);
+                self.mail.send_or_keep(chat, &text, Some(key));
+            } else {
+                self.chat(&message.person, &message.chat)
+                    .take(message, role);
             }
         }
-        for (message, _) in strangers {
-            self.show_code(&message);
-        }
+        strangers.iter().for_each(|message| self.show_code(message));
         Ok(())
     }
 
     /// Of a stranger nothing is looked at and nothing kept but who it is.
     fn show_code(&self, message: &Incoming) {
         let (person, chat) = (&message.person, &message.chat);
-        let code = self.people.code(&self.name, person, &message.name, chat);
+        let code = self
+            .house
+            .people
+            .code(&self.name, person, &message.name, chat);
         if let Some(code) = code {
             let text = format!(
-                "I do not know you, and read nothing of what you write. To be let in, give the owner of this machine your code: {code}"
+                "{}: I do not know you, and read nothing of what you write. To be let in, give the owner of this machine your code: {code}",
+                message.name.chars().take(64).collect::<String>()
             );
-            warn(self.mail.send(chat, &text, None).map(drop));
+            self.mail.report(chat, &text);
         }
     }
 
@@ -213,7 +232,8 @@ impl Desk {
             };
             failures += 1;
             log::warn!("assistant: {}: {why}", self.name);
-            pause(wait.unwrap_or_else(|| backoff(failures)), over);
+            let wait = wait.unwrap_or_else(|| backoff(failures));
+            pause(wait.min(LONGEST_ASKED), over);
         }
     }
 
@@ -221,6 +241,7 @@ impl Desk {
     fn send(&self, over: &AtomicBool) {
         let mut held: HashMap<String, (Instant, u32)> = HashMap::new();
         while !over.load(Ordering::Relaxed) {
+            self.mail.retry();
             let now = now();
             let is_held = |chat: &str| held.get(chat).is_some_and(|(until, _)| now < *until);
             let (out, may_be_sent) = match self.mail.next(is_held, Duration::from_millis(250)) {
@@ -252,7 +273,9 @@ impl Desk {
                 }) => {
                     log::warn!("assistant: {}: {why}", self.name);
                     let failures = held.get(&out.chat).map_or(0, |(_, failures)| *failures) + 1;
-                    let wait = after.unwrap_or_else(|| backoff(failures));
+                    let wait = after
+                        .unwrap_or_else(|| backoff(failures))
+                        .min(LONGEST_ASKED);
                     held.insert(out.chat, (self::now() + wait, failures));
                     if !is_sent && !may_be_sent {
                         warn(self.mail.unsent(out.id));
@@ -297,7 +320,7 @@ impl Gateway {
         if let Some(page) = &page {
             channels.push((PAGE.to_owned(), page.clone()));
         }
-        let people = owner.people.clone();
+        let people = house.people.clone();
         let mut desks = BTreeMap::new();
         for (name, channel) in channels {
             let path = house.folder.join("mail").join(format!("{name}.jsonl"));
@@ -308,7 +331,6 @@ impl Gateway {
                 channel,
                 mail: Arc::new(mail),
                 house: house.clone(),
-                people: people.clone(),
                 chats: Mutex::default(),
                 grammar: grammar.clone(),
                 current: current.clone(),
@@ -329,19 +351,18 @@ impl Gateway {
             page,
             routes,
             alerts: Mutex::default(),
+            ends: AtomicBool::new(false),
             over: AtomicBool::new(false),
             threads: Mutex::default(),
         });
         let link = Link::new(&house.client, current.clone(), |_: &str| false)?;
         let mut threads = Vec::new();
         for desk in gateway.desks.values() {
-            for is_sender in [false, true] {
-                let (desk, gateway) = (desk.clone(), gateway.clone());
-                threads.push(thread(move || match is_sender {
-                    true => desk.send(&gateway.over),
-                    false => desk.receive(&gateway.over),
-                })?);
-            }
+            let (sending, of_sender) = (desk.clone(), gateway.clone());
+            threads.push(thread(move || sending.send(&of_sender.over))?);
+            // It may wait for its channel when all is over: nobody waits for it.
+            let (receiving, of_receiver) = (desk.clone(), gateway.clone());
+            drop(thread(move || receiving.receive(&of_receiver.ends))?);
         }
         let reporting = gateway.clone();
         threads.push(thread(move || reporting.report(&link))?);
@@ -376,24 +397,22 @@ impl Gateway {
         }
     }
 
-    /// Gives alerts that wait for too long to their next routes.
+    /// Gives alerts that wait for too long, or are not sent at all, to their next routes.
     fn reroute(&self) {
         let mut late = Vec::new();
         lock(&self.alerts).retain_mut(|alert| {
             let (channel, id) = &alert.at;
-            let waits = self
-                .desks
-                .get(channel)
-                .is_some_and(|desk| desk.mail.waits(*id));
-            let is_late = waits && now() >= alert.until;
+            let fate = self.desks.get(channel).map(|desk| desk.mail.fate(*id));
+            let is_late = match fate {
+                Some(Fate::Waits) => now() >= alert.until,
+                Some(Fate::Dropped) | None => true,
+                Some(Fate::Sent) => return false,
+            };
             if is_late {
-                late.push((
-                    alert.text.clone(),
-                    std::mem::take(&mut alert.left),
-                    channel.clone(),
-                ));
+                let left = std::mem::take(&mut alert.left);
+                late.push((alert.text.clone(), left, channel.clone()));
             }
-            waits && !is_late
+            !is_late
         });
         for (text, left, channel) in late {
             let text = match text.contains(" [not delivered by ") {
@@ -406,29 +425,50 @@ impl Gateway {
 
     /// The thread that tells people what fires, and has their reports given.
     fn report(&self, link: &Link) {
-        let mut run = None;
         let mut last = 0;
-        while !self.over.load(Ordering::Relaxed) {
+        let mut run = None;
+        while !self.ends.load(Ordering::Relaxed) {
             self.reroute();
-            let chats = self.desks.values().flat_map(|desk| {
-                let chats = lock(&desk.chats).values().cloned().collect::<Vec<_>>();
-                chats.into_iter().filter(|chat| chat.has_reports())
-            });
-            let chats: Vec<_> = chats.collect();
-            if !chats.is_empty() {
-                let current = link.run().unwrap_or_default();
-                let is_other = run.as_ref() != Some(&current);
-                // One request for all of them, where nothing has happened.
-                match link.events(last) {
-                    Ok((_, latest)) if latest == last && !is_other => {}
-                    Ok((_, latest)) => {
-                        last = latest;
-                        chats.iter().for_each(|chat| fired(chat, link, &current));
-                        run = Some(current);
+            let mut chats = Vec::new();
+            for desk in self.desks.values() {
+                let people = &desk.house.people;
+                let mut all = lock(&desk.chats);
+                all.retain(|_, chat| match chat.person() {
+                    Some((channel, id)) if people.is_in(channel, id).is_none() => {
+                        let chat = chat.clone();
+                        // It may be waiting for an answer.
+                        drop(thread(move || chat.end()));
+                        false
                     }
-                    Err(_) => {}
-                }
+                    _ => true,
+                });
+                chats.extend(all.values().filter(|chat| chat.has_reports()).cloned());
             }
+            // One request for all of them, where nothing has happened.
+            let is_anew = last > 0
+                && link
+                    .get(&format!("events?after={}&most=1", last - 1))
+                    .is_ok_and(|page| page["events"].as_array().is_some_and(Vec::is_empty));
+            if is_anew {
+                last = 0;
+            }
+            let current = link.run();
+            let latest = match chats.is_empty() {
+                true => Ok(last),
+                false => link.events(last).map(|(_, latest)| latest),
+            };
+            for chat in &chats {
+                let is_here = chat.run() == current;
+                let is_quiet = latest.as_ref().is_ok_and(|latest| *latest == last);
+                if is_here && is_quiet && !is_anew && run == current {
+                    continue;
+                }
+                link.speak_of(chat.run());
+                fired(chat, link, is_anew);
+                link.speak_of(current.clone());
+            }
+            last = latest.unwrap_or(last);
+            run = current;
             let zoned = jiff::Zoned::now();
             for chat in chats {
                 let is_due = lock(&chat.shared.planned)
@@ -442,8 +482,18 @@ impl Gateway {
         }
     }
 
-    /// Ends the threads, after what they were given.
+    /// Ends the talks, after what they were given, and the threads, after what can be sent at once.
     pub(crate) fn end(&self) {
+        self.ends.store(true, Ordering::Relaxed);
+        for desk in self.desks.values() {
+            let chats: Vec<_> = lock(&desk.chats).drain().collect();
+            chats.iter().for_each(|(_, chat)| chat.end());
+        }
+        let until = now() + SENT_WITHIN;
+        let is_sent = || self.desks.values().all(|desk| desk.mail.is_empty());
+        while now() < until && !is_sent() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         self.over.store(true, Ordering::Relaxed);
         for desk in self.desks.values() {
             desk.mail.wake();
@@ -451,11 +501,12 @@ impl Gateway {
         for thread in std::mem::take(&mut *lock(&self.threads)) {
             let _ = thread.join();
         }
-        for desk in self.desks.values() {
-            let chats: Vec<_> = lock(&desk.chats).drain().collect();
-            chats.iter().for_each(|(_, chat)| chat.end());
-        }
     }
+}
+
+/// Whether this is an identity of somebody: their folder has its name.
+fn is_person(id: &str) -> bool {
+    !id.is_empty() && file_name(id).len() <= MAX_FOLDER
 }
 
 fn thread(run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
@@ -465,14 +516,15 @@ fn thread(run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String>
         .map_err(|e| e.to_string())
 }
 
-/// Tells somebody what has fired of their watches.
-fn fired(chat: &Chat, link: &Link, run: &str) {
+/// Tells somebody what has fired of their watches, of the run that they speak of.
+fn fired(chat: &Chat, link: &Link, is_anew: bool) {
     let mut watches = lock(&chat.shared.watches);
     if watches.all().is_empty() {
         return;
     }
-    if watches.run() != run || watches.is_of_another(link) {
-        for refused in watches.restore(link, run) {
+    let run = link.run().unwrap_or_default();
+    if is_anew || watches.run() != run || watches.is_of_another(link) {
+        for refused in watches.restore(link, &run) {
             log::warn!("assistant: a watch is not taken: {refused}");
         }
     }
@@ -489,7 +541,7 @@ impl Companion for Gateway {
         let (Some(page), Some(desk)) = (&self.page, self.desks.get(PAGE)) else {
             return Err("the page is not on".to_owned());
         };
-        if self.over.load(Ordering::Relaxed) {
+        if self.ends.load(Ordering::Relaxed) {
             return Err("the assistant has ended".to_owned());
         }
         let message = page.own(text);
@@ -509,7 +561,13 @@ impl Companion for Gateway {
         body: &[u8],
     ) -> Result<(), Refused> {
         let desk = self.desks.get(name).ok_or(Refused::NoSuchChannel)?;
+        if self.ends.load(Ordering::Relaxed) {
+            return Err(Refused::Later("the assistant has ended".to_owned()));
+        }
         match desk.channel.posted(header, body)? {
+            Some(message) if !is_person(&message.person) => Err(Refused::Form(
+                "found no identity of the sender, or too long a one".to_owned(),
+            )),
             Some(message) => desk.take(vec![message], None).map_err(Refused::Later),
             None => Ok(()),
         }

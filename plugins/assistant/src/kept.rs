@@ -1,7 +1,10 @@
 //! Small files of JSON: replaced as a whole, and never lost in silence.
 
+use crate::session::private;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::Path;
 
 /// What a file has; the default where there is none. One that cannot be read is kept as `NAME.bad`.
@@ -28,7 +31,13 @@ pub(crate) fn load<T: DeserializeOwned + Default>(path: &Path) -> T {
 pub(crate) fn save(path: &Path, content: &impl Serialize) -> Result<(), String> {
     let text = serde_json::to_string_pretty(content).map_err(|e| e.to_string())?;
     let new = path.with_extension("new");
-    let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, path));
+    let written = private(OpenOptions::new().write(true).truncate(true).create(true))
+        .open(&new)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_data()
+        })
+        .and_then(|()| std::fs::rename(&new, path));
     written.map_err(|error| format!("{}: {error}", path.display()))
 }
 

@@ -12,6 +12,7 @@
 //! - `kept`: small files. `session`: the talk as a file. `notes`: what is to be remembered, files of identity. `schedule`: reports at times.
 //! - `alerts`: reports that go out. `gateway`: channels by which people write. `channel`, `channels`: what one is, and those that there are. `people`: who
 //!   may speak. `mail`: what was received, what is to be sent. `chat`: a talk with one of them. `config`: `assistant.ron`.
+//! - `model`: proposals for what the table does not know.
 //! - `watches`: what is reported when it happens. `talk`: lines in, replies out, in a terminal or a pipe. `app`: all of it.
 
 mod alerts;
@@ -25,6 +26,7 @@ pub mod grammar;
 mod kept;
 mod link;
 mod mail;
+mod model;
 mod notes;
 mod people;
 mod receipt;

@@ -21,9 +21,14 @@ pub(crate) struct Link {
 pub(crate) struct Current(Arc<Mutex<Option<String>>>);
 
 impl Current {
+    /// The run.
+    pub(crate) fn run(&self) -> Option<String> {
+        lock(&self.0).clone()
+    }
+
     /// The same run, until one of the two speaks of another.
     pub(crate) fn apart(&self) -> Self {
-        Self(Arc::new(Mutex::new(lock(&self.0).clone())))
+        Self(Arc::new(Mutex::new(self.run())))
     }
 }
 
@@ -56,7 +61,7 @@ impl Link {
 
     /// The run that is spoken of.
     pub(crate) fn run(&self) -> Option<String> {
-        lock(&self.current.0).clone()
+        self.current.run()
     }
 
     /// Speaks of another run from now on; returns the one before.

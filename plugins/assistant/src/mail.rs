@@ -13,8 +13,14 @@ use std::time::Duration;
 
 /// Messages whose keys are remembered: one that comes again is known.
 const KEYS: usize = 20_000;
-/// A file of more bytes is written anew, without what is over.
+/// A file of more bytes, and of twice what it had then, is written anew, without what is over.
 const MAX_BYTES: u64 = 8 << 20;
+/// Texts that are remembered as not sent.
+const DROPPED: usize = 1000;
+/// Most texts that wait for a chat, beside replies.
+const MOST_WAITING: usize = 200;
+/// Most texts that wait for a disk.
+const MOST_LATE: usize = 1000;
 
 /// A message as it came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +43,17 @@ pub(crate) struct Outgoing {
     pub(crate) id: u64,
     pub(crate) chat: String,
     pub(crate) text: String,
+}
+
+/// What became of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It waits to be sent.
+    Waits,
+    /// There is a receipt.
+    Sent,
+    /// It is not sent at all.
+    Dropped,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -82,8 +99,14 @@ struct State {
     out: BTreeMap<u64, Outgoing>,
     /// Those of them that may have been sent.
     begun: HashSet<u64>,
+    /// Those that are not sent at all, latest last.
+    dropped: VecDeque<u64>,
     last: u64,
     cursor: Option<String>,
+    /// Bytes at which the file is written anew.
+    most: u64,
+    /// What could not be kept: chat, text, the message that is over by it.
+    late: VecDeque<(String, String, Option<String>)>,
 }
 
 /// The mail of a channel.
@@ -125,6 +148,12 @@ impl State {
             Line::Sending { id } => drop(self.begun.insert(id)),
             Line::Unsent { id } => drop(self.begun.remove(&id)),
             Line::Sent { id, .. } | Line::Dropped { id, .. } => {
+                if let Line::Dropped { .. } = line {
+                    self.dropped.push_back(id);
+                    if self.dropped.len() > DROPPED {
+                        self.dropped.pop_front();
+                    }
+                }
                 self.last = self.last.max(id);
                 self.begun.remove(&id);
                 self.out.remove(&id);
@@ -203,8 +232,11 @@ impl Mail {
             open: Vec::new(),
             out: BTreeMap::new(),
             begun: HashSet::new(),
+            dropped: VecDeque::new(),
             last: 0,
             cursor: None,
+            most: MAX_BYTES,
+            late: VecDeque::new(),
         };
         let lines = bytes.get(..length).unwrap_or_default();
         let lines = lines.split(|byte| *byte == b'\n').zip(1..);
@@ -237,7 +269,7 @@ impl Mail {
         for line in lines {
             state.apply(line);
         }
-        if state.length > MAX_BYTES
+        if state.length > state.most
             && let Err(error) = self.shorten(state)
         {
             log::warn!("assistant: {error}");
@@ -251,16 +283,18 @@ impl Mail {
         let failed = |error: std::io::Error| format!("{}: {error}", self.path.display());
         let new = self.path.with_extension("new");
         let text = text(&state.lines())?;
-        let mut file = private(OpenOptions::new().write(true).truncate(true).create(true))
+        let mut file = private(OpenOptions::new().append(true).create(true))
             .open(&new)
             .map_err(failed)?;
-        file.write_all(text.as_bytes())
+        file.set_len(0)
+            .and_then(|()| file.write_all(text.as_bytes()))
             .and_then(|()| file.sync_data())
             .and_then(|()| file.lock())
             .and_then(|()| std::fs::rename(&new, &self.path))
             .map_err(failed)?;
         state.file = file;
         state.length = text.len() as u64;
+        state.most = MAX_BYTES.max(2 * state.length);
         Ok(())
     }
 
@@ -283,6 +317,11 @@ impl Mail {
             self.write(&mut state, lines)?;
         }
         Ok(new)
+    }
+
+    /// Whether a message was received before.
+    pub(crate) fn is_known(&self, key: &str) -> bool {
+        lock(&self.state).keys.contains(key)
     }
 
     /// Up to where the channel was read.
@@ -309,15 +348,64 @@ impl Mail {
         Ok(id)
     }
 
+    /// The same, and where it cannot be kept now, later: `retry` keeps it once there is space.
+    pub(crate) fn send_or_keep(&self, chat: &str, text: &str, answers: Option<&str>) {
+        if let Err(error) = self.send(chat, text, answers) {
+            log::error!("assistant: {error}");
+            let mut state = lock(&self.state);
+            if state.late.len() < MOST_LATE {
+                let answers = answers.map(str::to_owned);
+                state
+                    .late
+                    .push_back((chat.to_owned(), text.to_owned(), answers));
+            }
+        }
+    }
+
+    /// Has a text sent that answers nothing, unless too many wait for its chat.
+    pub(crate) fn report(&self, chat: &str, text: &str) {
+        let waiting = {
+            let state = lock(&self.state);
+            state.out.values().filter(|out| out.chat == chat).count()
+        };
+        match waiting < MOST_WAITING {
+            true => self.send_or_keep(chat, text, None),
+            false => {
+                log::warn!("assistant: a report is dropped: {waiting} texts wait for its chat");
+            }
+        }
+    }
+
+    /// Keeps what could not be kept before.
+    pub(crate) fn retry(&self) {
+        let late = lock(&self.state).late.front().cloned();
+        if let Some((chat, text, answers)) = late
+            && self.send(&chat, &text, answers.as_deref()).is_ok()
+        {
+            lock(&self.state).late.pop_front();
+        }
+    }
+
     /// A message is over without a reply of its own.
     pub(crate) fn over(&self, key: &str) -> Result<(), String> {
         let key = key.to_owned();
         self.write(&mut lock(&self.state), vec![Line::Over { key }])
     }
 
-    /// Whether a message still waits to be sent.
-    pub(crate) fn waits(&self, id: u64) -> bool {
-        lock(&self.state).out.contains_key(&id)
+    /// What became of a text.
+    pub(crate) fn fate(&self, id: u64) -> Fate {
+        let state = lock(&self.state);
+        match (state.out.contains_key(&id), state.dropped.contains(&id)) {
+            (true, _) => Fate::Waits,
+            (false, true) => Fate::Dropped,
+            (false, false) => Fate::Sent,
+        }
+    }
+
+    /// Whether nothing waits to be sent.
+    pub(crate) fn is_empty(&self) -> bool {
+        let state = lock(&self.state);
+        state.out.is_empty() && state.late.is_empty()
     }
 
     /// The first message to be sent to a chat that is not held back, and whether it may have been sent before; waits for one.

@@ -23,7 +23,7 @@ impl Notes {
     }
 
     /// A file's text; empty where there is none.
-    fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         let bytes = std::fs::read(self.folder.join(name)).unwrap_or_default();
         String::from_utf8_lossy(&bytes)
             .chars()

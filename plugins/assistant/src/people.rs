@@ -8,9 +8,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-/// How long a code is good (s).
+/// How long a code is good, and how long it is not shown again (s).
 const CODE_LASTS_S: i64 = 3600;
-/// Most strangers who are waited for, and most people.
+const SHOWN_EVERY_S: i64 = 600;
+/// Most strangers of a channel who are waited for, and most people.
 const MOST_WAITING: usize = 100;
 const MOST_PEOPLE: usize = 500;
 /// Longest name (characters).
@@ -65,6 +66,8 @@ struct Waiting {
     code: String,
     /// Time at which the code is good no longer (s since 1970).
     until: i64,
+    /// Time at which it was shown last.
+    shown: i64,
     person: Person,
 }
 
@@ -132,14 +135,31 @@ impl People {
         Some(role)
     }
 
-    /// The code of a stranger: none where they have been shown one that is good, or too many wait.
+    /// The code of a stranger: none where it was shown a while ago, or too many wait.
     pub(crate) fn code(&self, channel: &str, id: &str, name: &str, chat: &str) -> Option<String> {
+        let now = now_s();
+        let is_it =
+            |waiting: &Waiting| waiting.person.channel == channel && waiting.person.id == id;
+        {
+            // A flood of strangers writes no files.
+            let kept = lock(&self.kept);
+            let of_channel =
+                |waiting: &&Waiting| now < waiting.until && waiting.person.channel == channel;
+            let mut waiting = kept.waiting.iter().filter(of_channel);
+            let count = waiting.clone().count();
+            let may = match waiting.find(|waiting| is_it(waiting)) {
+                Some(known) => now >= known.shown + SHOWN_EVERY_S,
+                None => count < MOST_WAITING,
+            };
+            if !may {
+                return None;
+            }
+        }
         let made = self.change(|kept| {
-            kept.waiting.retain(|waiting| now_s() < waiting.until);
-            let knows =
-                |waiting: &Waiting| waiting.person.channel == channel && waiting.person.id == id;
-            if kept.waiting.len() >= MOST_WAITING || kept.waiting.iter().any(knows) {
-                return Ok(None);
+            kept.waiting.retain(|waiting| now < waiting.until);
+            if let Some(known) = kept.waiting.iter_mut().find(|waiting| is_it(waiting)) {
+                known.shown = now;
+                return Ok(known.code.clone());
             }
             let random = Tokens::random()?.0.to_uppercase();
             let code = format!(
@@ -153,7 +173,8 @@ impl People {
             };
             kept.waiting.push(Waiting {
                 code: code.clone(),
-                until: now_s() + CODE_LASTS_S,
+                until: now + CODE_LASTS_S,
+                shown: now,
                 person: Person {
                     channel: channel.to_owned(),
                     id: id.to_owned(),
@@ -162,12 +183,10 @@ impl People {
                     role: Role::Viewer,
                 },
             });
-            Ok(Some(code))
+            Ok(code)
         });
-        made.unwrap_or_else(|error| {
-            log::warn!("assistant: {error}");
-            None
-        })
+        made.inspect_err(|error| log::warn!("assistant: {error}"))
+            .ok()
     }
 
     /// Lets in the one with this code.
@@ -212,6 +231,14 @@ impl People {
                 false => Ok(gone),
             }
         })
+    }
+
+    /// Whether somebody is let in.
+    pub(crate) fn is_in(&self, channel: &str, id: &str) -> Option<Role> {
+        let kept = lock(&self.kept);
+        let mut people = kept.people.iter();
+        let person = people.find(|person| person.channel == channel && person.id == id)?;
+        Some(person.role)
     }
 
     /// Everybody who was let in.

@@ -5,11 +5,12 @@ use crate::alerts::Alerts;
 use crate::grammar::{Grammar, is_no, is_yes};
 use crate::kept::load;
 use crate::link::{Current, Link, lock};
+use crate::model::Model;
 use crate::notes::Notes;
 use crate::people::People;
 use crate::receipt::Reply;
 use crate::session::Session;
-use crate::turn::{Shared, Turns, plans_file, stop};
+use crate::turn::{Ask, Shared, Turns, plans_file, stop};
 use crate::watches::Watches;
 use becomingone_api::Client;
 use reedline::{DefaultPrompt, DefaultPromptSegment, ExternalPrinter, Reedline, Signal};
@@ -86,6 +87,7 @@ pub(crate) struct Setup<'a> {
     pub(crate) people: Option<Arc<People>>,
     /// Reports go there, too, once there are channels.
     pub(crate) alerts: Arc<Alerts>,
+    pub(crate) model: Option<Arc<Model>>,
 }
 
 fn to_stdout() -> Show {
@@ -117,7 +119,7 @@ impl Talk {
         let decide = {
             let (open, show, sender) = (open.clone(), show.clone(), sender.clone());
             let shared = shared.clone();
-            move |question: &str| {
+            Arc::new(move |question: &str| {
                 let (answer, answered) = channel();
                 *lock(&open) = Some(answer);
                 let about = std::mem::take(&mut *lock(&shared.about));
@@ -131,10 +133,11 @@ impl Talk {
                 let decided = answered.recv_timeout(ANSWERED_WITHIN).unwrap_or(false);
                 *lock(&open) = None;
                 decided
-            }
+            })
         };
         let current = Current::default();
-        let link = Link::new(setup.client, current.clone(), decide)?;
+        let ask: Ask = decide.clone();
+        let link = Link::new(setup.client, current.clone(), move |q: &str| decide(q))?;
         link.find_run()?;
         let nobody = |_: &str| false;
         let stop_link = Link::new(setup.client, current.clone(), nobody)?;
@@ -163,6 +166,7 @@ impl Talk {
             setup.prompt,
             shared.clone(),
         );
+        turns.think_with(setup.model.clone(), ask);
         if let Some(people) = &setup.people {
             turns.of_people(people.clone());
         }
@@ -210,13 +214,13 @@ impl Talk {
     }
 
     /// Talks with who is at standard input, until it ends.
-    pub(crate) fn with_standard_input(self, history: &Path) -> Result<(), String> {
+    pub(crate) fn with_standard_input(self, history: &Path, stays: bool) -> Result<(), String> {
         if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
             self.terminal(history)?;
         } else {
             self.pipe()?;
         }
-        self.run();
+        self.run(stays);
         Ok(())
     }
 
@@ -331,8 +335,8 @@ impl Talk {
         }
     }
 
-    /// Takes lines until the talk is over.
-    fn run(self) {
+    /// Takes lines until the talk is over; with `stays`, until somebody says `quit`.
+    fn run(self, stays: bool) {
         let mut waiting: VecDeque<String> = VecDeque::new();
         let (mut is_busy, mut has_ended, mut is_asked) = (false, false, false);
         while let Ok(event) = self.events.recv() {
@@ -392,7 +396,7 @@ impl Talk {
             } else if !is_busy {
                 match waiting.pop_front() {
                     Some(line) => is_busy = self.jobs.send(Job::Say(line)).is_ok(),
-                    None if has_ended => break,
+                    None if has_ended && !stays => break,
                     None => {}
                 }
             }

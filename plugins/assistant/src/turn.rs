@@ -3,6 +3,7 @@
 use crate::grammar::{Class, Grammar, Meaning};
 use crate::kept::save;
 use crate::link::{Link, lock};
+use crate::model::{Given, Model};
 use crate::notes::Notes;
 use crate::people::{People, Role};
 use crate::receipt::{Receipt, Reply};
@@ -12,10 +13,15 @@ use crate::session::Session;
 use crate::watches::{self, Watches};
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+/// Most watches, and most schedules, of a person of a channel.
+const MOST_KEPT: usize = 20;
+/// Sentences with their replies that a model is given.
+const BEFORE: usize = 3;
 /// Events of a history, where no number is said.
 const HISTORY: usize = 10;
 
@@ -43,7 +49,15 @@ pub(crate) struct Turns {
     limit: Option<Role>,
     /// Of the owner's talk: who may speak by channels.
     people: Option<Arc<People>>,
+    model: Option<Arc<Model>>,
+    /// Asks the person something.
+    ask: Ask,
+    /// The last sentences and replies, oldest first.
+    before: VecDeque<(String, String)>,
 }
+
+/// Asks a person, and returns whether they say yes.
+pub(crate) type Ask = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// A sentence that is understood, and cannot be followed as it stands.
 type Refusal = String;
@@ -100,6 +114,9 @@ impl Turns {
             shared,
             limit: None,
             people: None,
+            model: None,
+            ask: Arc::new(|_| false),
+            before: VecDeque::new(),
         }
     }
 
@@ -113,6 +130,12 @@ impl Turns {
         self.people = Some(people);
     }
 
+    /// Lets a model propose sentences where the table has none; the person is asked before an act.
+    pub(crate) fn think_with(&mut self, model: Option<Arc<Model>>, ask: Ask) {
+        self.model = model;
+        self.ask = ask;
+    }
+
     /// A reply to a sentence; both are kept.
     pub(crate) fn turn(&mut self, sentence: &str) -> Reply {
         // Before it is acted on.
@@ -122,6 +145,13 @@ impl Turns {
             ));
         }
         let reply = self.reply(sentence);
+        if self.model.is_some() {
+            if self.before.len() == BEFORE {
+                self.before.pop_front();
+            }
+            self.before
+                .push_back((sentence.to_owned(), reply.text.clone()));
+        }
         let receipts: Vec<_> = reply.receipts.iter().map(Receipt::json).collect();
         if let Err(error) = self.session.message("assistant", &reply.text, &receipts) {
             log::warn!("assistant: {error}");
@@ -160,12 +190,63 @@ impl Turns {
                 .unwrap_or_else(|refusal| Reply::new(format!("nothing was done: {refusal}"))),
             Err(near) => {
                 let near: Vec<_> = near.iter().map(|near| format!("`{near}`")).collect();
-                Reply::new(format!(
+                let text = format!(
                     "I do not understand that, and nothing was done. Did you mean {}?",
                     near.join(", ")
-                ))
+                );
+                match self.model.clone() {
+                    Some(model) => self.by_model(&model, sentence, text),
+                    None => Reply::new(text),
+                }
             }
         }
+    }
+
+    /// What a model makes of a sentence that the table does not know.
+    fn by_model(&mut self, model: &Model, sentence: &str, otherwise: String) -> Reply {
+        let grammar = lock(&self.grammar).clone();
+        let examples: Vec<_> = grammar.examples().map(|(.., example)| example).collect();
+        let given = Given {
+            names: grammar.names(),
+            examples: &examples,
+            files: &["SOUL.md", "USER.md", "AGENTS.md"].map(|name| (name, self.notes.text(name))),
+            before: self.before.make_contiguous(),
+            sentence,
+        };
+        let proposal = match model.propose(&given) {
+            Ok(proposal) => proposal,
+            Err(error) => return Reply::new(format!("{otherwise} (the model: {error})")),
+        };
+        let mut all = Reply::default();
+        for said in &proposal.sentences {
+            let Ok(meaning) = grammar.understand(said) else {
+                all.text += &format!("the model proposes `{said}`, which I do not understand\n");
+                continue;
+            };
+            let is_act = meaning.class == Class::Act && meaning.kind != "stop";
+            let may = !is_act || self.limit == Some(Role::Viewer);
+            if !may
+                && !(self.ask)(&format!(
+                    "The model takes that for `{said}`. Is it to be done?"
+                ))
+            {
+                all.text += &format!("`{said}`: nothing was done\n");
+                continue;
+            }
+            let reply = self
+                .follow(&meaning)
+                .unwrap_or_else(|refusal| Reply::new(format!("nothing was done: {refusal}")));
+            all.text += &format!("`{said}`: {}\n", reply.text);
+            all.receipts.extend(reply.receipts);
+        }
+        if proposal.sentences.is_empty() {
+            all.text = match proposal.words.as_str() {
+                "" => otherwise,
+                words => format!("(the model; nothing was done) {words}"),
+            };
+        }
+        all.text.truncate(all.text.trim_end().len());
+        all
     }
 
     /// The owner's sentences about who may speak: `people`, `pair CODE [as operator]`, `forget NAME`.
@@ -559,6 +640,9 @@ impl Turns {
                 Ok(Reply::new(self.call("record", arguments)?.text))
             }
             // Kept things.
+            "schedule" | "watch" if self.keeps_enough() => Err(format!(
+                "you have {MOST_KEPT} watches and schedules; expected fewer: `end the watches`, `end the schedules`"
+            )),
             "watch" => self.watch(said),
             "unwatch" => self.unwatch(),
             "schedule" => {
@@ -941,6 +1025,13 @@ impl Turns {
         })
     }
 
+    /// Whether a person of a channel has as many watches, or schedules, as anybody may.
+    fn keeps_enough(&self) -> bool {
+        self.limit.is_some()
+            && (lock(&self.shared.planned).len() >= MOST_KEPT
+                || lock(&self.shared.watches).all().len() >= MOST_KEPT)
+    }
+
     fn help(&self) -> String {
         let grammar = lock(&self.grammar);
         let mut parts: [(&str, Vec<String>); 3] = [
@@ -979,8 +1070,14 @@ impl Turns {
         } else {
             format!(" {}", self.prompt)
         };
+        let thinks = match self.model {
+            None => "I follow a grammar and no model",
+            Some(_) => {
+                "I follow a grammar, and a model proposes sentences of it for what I do not understand"
+            }
+        };
         format!(
-            "{}, the assistant of this run.{}{prompt} I follow a grammar and no model: every act goes through the same tools as everybody's.",
+            "{}, the assistant of this run.{}{prompt} {thinks}: every act goes through the same tools as everybody's.",
             self.name,
             vibe.unwrap_or_default()
         )

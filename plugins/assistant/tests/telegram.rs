@@ -106,6 +106,9 @@ fn answer(bot: &Mutex<Bot>, asked: &Asked) -> becomingone_rig::Answer {
     let method = asked.path.strip_prefix(&format!("/bot{TOKEN}/"));
     let body: Value = serde_json::from_str(&asked.body).unwrap_or_default();
     match method {
+        Some("getMe") => {
+            ok(json!({"id": 1, "is_bot": true, "first_name": "S", "username": "SolariaBot"}))
+        }
         Some("getUpdates") => {
             let offset = body["offset"].as_i64().unwrap_or(0);
             // Telegram waits longer.

@@ -37,12 +37,14 @@ async function say(event) {
 export async function talk() {
   for (;;) {
     const answer = await ask("GET", `/v1/talk?after=${last}`);
-    if (answer.status === 403 || (answer.ok && !answer.content.is_there)) return;
-    if (answer.ok) {
+    if (answer.status === 403) return;
+    const isThere = answer.ok && answer.content.is_there;
+    if (isThere) {
       $("talk").hidden = false;
       answer.content.messages.forEach(add);
     }
-    await pause(EVERY);
+    // It may come later.
+    await pause(isThere ? EVERY : 5 * EVERY);
   }
 }
 

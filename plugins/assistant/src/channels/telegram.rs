@@ -10,6 +10,7 @@ use frankenstein::updates::{Update, UpdateContent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::sync::OnceLock;
 use std::time::Duration;
 use ureq::Agent;
 
@@ -26,6 +27,8 @@ pub(crate) struct Telegram {
     url: String,
     token: String,
     agent: Agent,
+    /// How it is called, once that was asked for.
+    bot: OnceLock<String>,
 }
 
 impl Telegram {
@@ -37,10 +40,30 @@ impl Telegram {
             url: format!("{}/bot{token}", url.trim_end_matches('/')),
             token: token.to_owned(),
             agent,
+            bot: OnceLock::new(),
         }
     }
 
+    /// How the bot is called.
+    fn bot(&self) -> Result<String, Trouble> {
+        if let Some(bot) = self.bot.get() {
+            return Ok(bot.clone());
+        }
+        let me: Value = self.request("getMe", &())?;
+        let bot = me["username"].as_str().unwrap_or_default().to_owned();
+        Ok(self.bot.get_or_init(|| bot).clone())
+    }
+
     fn request<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &impl Serialize,
+    ) -> Result<T, Trouble> {
+        self.answered(method, params)
+            .map_err(|trouble| trouble.without(std::slice::from_ref(&self.token)))
+    }
+
+    fn answered<T: DeserializeOwned>(
         &self,
         method: &str,
         params: &impl Serialize,
@@ -51,12 +74,12 @@ impl Telegram {
             .post(format!("{}/{method}", self.url))
             .content_type("application/json")
             .send(body);
-        let mut answer = sent.map_err(|error| self.hide(unanswered(error, Self::WITHIN)))?;
+        let mut answer = sent.map_err(|error| unanswered(error, Self::WITHIN))?;
         let status = answer.status();
         let text = answer.body_mut().with_config().limit(MAX_ANSWER);
         let text = text
             .read_to_string()
-            .map_err(|error| self.hide(unanswered(error, Self::WITHIN)))?;
+            .map_err(|error| unanswered(error, Self::WITHIN))?;
         if status.is_success() {
             let read: MethodResponse<T> =
                 serde_json::from_str(&text).map_err(|error| Trouble::Later {
@@ -92,39 +115,26 @@ impl Telegram {
             _ => Trouble::Never(why),
         })
     }
-
-    /// Without the token, wherever it comes from.
-    fn hide(&self, trouble: Trouble) -> Trouble {
-        match trouble {
-            Trouble::Later {
-                after,
-                may_be_sent,
-                why,
-            } => Trouble::Later {
-                after,
-                may_be_sent,
-                why: why.replace(&self.token, "(secret)"),
-            },
-            Trouble::Never(why) => Trouble::Never(why.replace(&self.token, "(secret)")),
-        }
-    }
 }
 
-/// `/stop@SolariaBot` is `stop`.
-fn sentence(text: &str) -> String {
+/// `/stop@SolariaBot` is `stop`; none where it is a command to another bot.
+fn sentence(text: &str, bot: &str) -> Option<String> {
     let Some(command) = text.strip_prefix('/') else {
-        return text.to_owned();
+        return Some(text.to_owned());
     };
     let (first, rest) = command.split_once(' ').unwrap_or((command, ""));
-    let first = first.split('@').next().unwrap_or_default();
-    match first {
+    let (first, whom) = first.split_once('@').unwrap_or((first, bot));
+    if !whom.eq_ignore_ascii_case(bot) {
+        return None;
+    }
+    Some(match first {
         "start" => "help".to_owned(),
         first => format!("{first} {rest}").trim().to_owned(),
-    }
+    })
 }
 
 /// What somebody wrote; none where it was written by somebody else, or is no text.
-fn incoming(key: u64, message: &Message) -> Option<Incoming> {
+fn incoming(key: u64, message: &Message, bot: &str) -> Option<Incoming> {
     let from = message.from.as_ref().filter(|from| !from.is_bot)?;
     if message.forward_origin.is_some() || message.via_bot.is_some() {
         return None;
@@ -134,7 +144,7 @@ fn incoming(key: u64, message: &Message) -> Option<Incoming> {
         chat: message.chat.id.to_string(),
         person: from.id.to_string(),
         name: from.first_name.clone(),
-        text: sentence(message.text.as_ref()?),
+        text: sentence(message.text.as_ref()?, bot)?,
     })
 }
 
@@ -188,7 +198,18 @@ impl Channel for Telegram {
         Ok(receipts.join(" "))
     }
 
+    fn may_send_to(&self, chat: &str) -> Result<(), String> {
+        match chat.parse::<i64>() {
+            Ok(_) => Ok(()),
+            Err(_) => Err(format!("found the chat `{chat}`; expected its number")),
+        }
+    }
+
     fn poll(&self, cursor: Option<&str>) -> Option<Result<Polled, Trouble>> {
+        let bot = match self.bot() {
+            Ok(bot) => bot,
+            Err(trouble) => return Some(Err(trouble)),
+        };
         let params = GetUpdatesParams::builder()
             .maybe_offset(cursor.and_then(|cursor| cursor.parse().ok()))
             .timeout(POLL_S)
@@ -202,7 +223,7 @@ impl Channel for Telegram {
                 let update: Update = serde_json::from_value(update).ok()?;
                 match update.content {
                     UpdateContent::Message(message) => {
-                        incoming(u64::from(update.update_id), &message)
+                        incoming(u64::from(update.update_id), &message, &bot)
                     }
                     _ => None,
                 }
@@ -218,10 +239,15 @@ mod tests {
 
     #[test]
     fn commands_are_sentences() {
-        assert_eq!(sentence("/stop@SolariaBot"), "stop");
-        assert_eq!(sentence("/go@SolariaBot to the dock"), "go to the dock");
-        assert_eq!(sentence("/start"), "help");
-        assert_eq!(sentence("what is wrong"), "what is wrong");
+        let sentence = |text| sentence(text, "SolariaBot");
+        assert_eq!(sentence("/stop@solariabot").unwrap(), "stop");
+        assert_eq!(
+            sentence("/go@SolariaBot to the dock").unwrap(),
+            "go to the dock"
+        );
+        assert_eq!(sentence("/start").unwrap(), "help");
+        assert_eq!(sentence("what is wrong").unwrap(), "what is wrong");
+        assert_eq!(sentence("/pause@OtherBot"), None);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use ureq::Agent;
 
 /// Longest wait for an answer.
 pub(crate) const WITHIN: Duration = Duration::from_secs(10);
+/// Where nothing can go out.
+const NO_URL: &str = "found no `url` to post to";
 /// Longest text that is sent (bytes): ntfy makes a file of a longer one, Mattermost takes 16 383 signs.
 const MAX_TEXT: usize = 4000;
 
@@ -42,7 +44,6 @@ pub(crate) struct Webhook {
 #[serde(default)]
 struct Mattermost {
     token: String,
-    channel_id: String,
     user_id: String,
     user_name: String,
     post_id: String,
@@ -83,7 +84,6 @@ impl Mattermost {
         for (name, value) in form_urlencoded::parse(body) {
             let field = match name.as_ref() {
                 "token" => &mut read.token,
-                "channel_id" => &mut read.channel_id,
                 "user_id" => &mut read.user_id,
                 "user_name" => &mut read.user_name,
                 "post_id" => &mut read.post_id,
@@ -102,7 +102,7 @@ impl Webhook {
         if !is_same(secret, &read.token) {
             return Err(Refused::NotKnown);
         }
-        if read.user_id.is_empty() || read.post_id.is_empty() {
+        if read.user_id.is_empty() || read.post_id.is_empty() || read.user_name.is_empty() {
             return Err(Refused::Form(
                 "found no `user_id`, or no `post_id`; expected an outgoing webhook of Mattermost"
                     .to_owned(),
@@ -112,7 +112,8 @@ impl Webhook {
         let text = text.unwrap_or(&read.text).trim().to_owned();
         Ok((!text.is_empty()).then_some(Incoming {
             key: read.post_id,
-            chat: read.channel_id,
+            // A direct message: in the channel, others would see it.
+            chat: format!("@{}", read.user_name),
             person: read.user_id,
             name: read.user_name,
             text,
@@ -138,27 +139,46 @@ impl Webhook {
             text: read.text,
         }))
     }
-}
 
-impl Channel for Webhook {
-    fn has_keys(&self) -> bool {
-        self.form == Form::Plain
+    /// What is shown to nobody: addresses and secrets.
+    fn secrets(&self) -> Vec<String> {
+        let mut all: Vec<_> = self.secret.iter().cloned().collect();
+        if let Some((url, _)) = &self.url {
+            all.push(url.clone());
+            let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+            all.extend((!path.is_empty()).then(|| path.to_owned()));
+            all.extend(
+                path.rsplit('/')
+                    .next()
+                    .filter(|last| last.len() > 5)
+                    .map(str::to_owned),
+            );
+        }
+        all
     }
 
-    fn send(&self, chat: &str, text: &str, key: u64) -> Result<String, Trouble> {
-        let Some((url, agent)) = &self.url else {
-            return Err(Trouble::Never("found no `url` to post to".to_owned()));
-        };
+    fn post(
+        &self,
+        url: &str,
+        agent: &Agent,
+        chat: &str,
+        text: &str,
+        key: u64,
+    ) -> Result<String, Trouble> {
         let mut text = text;
-        if text.len() > MAX_TEXT {
+        if text.len() > MAX_TEXT && self.form != Form::Plain {
             let end = text.floor_char_boundary(MAX_TEXT);
             text = text.get(..end).unwrap_or_default();
         }
         let request = agent.post(url);
         let answer = match self.form {
-            Form::Mattermost => request
-                .content_type("application/json")
-                .send(json!({"text": text, "username": self.title}).to_string()),
+            Form::Mattermost => request.content_type("application/json").send(
+                match chat {
+                    "" => json!({"text": text, "username": self.title}),
+                    chat => json!({"text": text, "username": self.title, "channel": chat}),
+                }
+                .to_string(),
+            ),
             Form::Ntfy => request
                 .content_type("text/plain; charset=utf-8")
                 .header("Title", self.title.as_str())
@@ -177,6 +197,27 @@ impl Channel for Webhook {
         let read: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
         let receipt = read["id"].as_str().map(str::to_owned);
         Ok(receipt.unwrap_or_else(|| format!("status {}", answer.status().as_u16())))
+    }
+}
+
+impl Channel for Webhook {
+    fn has_keys(&self) -> bool {
+        self.form == Form::Plain
+    }
+
+    fn send(&self, chat: &str, text: &str, key: u64) -> Result<String, Trouble> {
+        let Some((url, agent)) = &self.url else {
+            return Err(Trouble::Never(NO_URL.to_owned()));
+        };
+        self.post(url, agent, chat, text, key)
+            .map_err(|trouble| trouble.without(&self.secrets()))
+    }
+
+    fn may_send_to(&self, _: &str) -> Result<(), String> {
+        match self.url {
+            Some(_) => Ok(()),
+            None => Err(NO_URL.to_owned()),
+        }
     }
 
     fn is_posted(&self) -> bool {
