@@ -47,7 +47,14 @@ fn cargo(folder: &Path, arguments: &[&str]) -> Ran {
             command.env_remove(&name);
         }
     }
-    command.args(arguments).env("CARGO_TARGET_DIR", target());
+    // Settings stand before what a program is given.
+    let (first, rest) = arguments.split_first().unwrap();
+    command
+        .arg(first)
+        .arg("--config")
+        .arg(root().join("tests/outside.toml"))
+        .args(rest)
+        .env("CARGO_TARGET_DIR", target());
     let ran = finish(command.current_dir(folder), BUILD);
     assert_eq!(
         ran.code,

@@ -40,6 +40,8 @@ fn program() -> &'static Path {
                     "--target-dir",
                 ])
                 .arg(target)
+                .arg("--config")
+                .arg(root().join("tests/outside.toml"))
                 .current_dir(folder());
             assert!(build.status().unwrap().success());
         }

@@ -41,6 +41,10 @@ fn a_fault_and_a_stop_fire_their_watches_and_the_recording_verifies() {
     let listed = run.get("/v1/runs/s/watches");
     assert_eq!(listed["watches"].as_array().unwrap().len(), 2, "{listed}");
     let lease = run.lease(&json!({"for_s": 60, "heartbeat_s": 60}));
+    // At its start it is as slow as one that is stopped.
+    run.until("it drives", |rover| {
+        rover["velocity"]["linear_m_s"].as_f64() > Some(0.1)
+    });
     let fault =
         json!({"kind": "fault", "target": "imu/gyro_z", "fault": "Bias(0.4)", "for_s": 600});
     let (status, accepted) = run.request(OPERATOR, &lease, &fault);

@@ -148,23 +148,18 @@ fn test(install: Install) -> Result<(), String> {
         "-D",
         "warnings",
     ]))?;
-    for member in floors::members()?.iter().filter(|m| m.has_default_features) {
-        run(&mut cargo(&[
-            "check",
-            "--release",
-            "--no-default-features",
-            "--package",
-            &member.name,
-        ]))?;
-    }
     run(
         cargo(&["doc", "--release", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings")
     )?;
+    // All but benchmarks, which the lints have checked.
     run(&mut cargo(&[
         "build",
         "--release",
         "--workspace",
-        "--all-targets",
+        "--lib",
+        "--bins",
+        "--examples",
+        "--tests",
     ]))?;
     own_kinds()?;
     let mut tests = cargo(&["test", "--release", "--workspace", "--no-fail-fast"]);
@@ -211,6 +206,9 @@ fn test(install: Install) -> Result<(), String> {
 /// without it, Rerun would be compiled again.
 const SHARED: &str = "becomingone/camera";
 
+/// Settings of cargo for crates outside this workspace.
+const OUTSIDE: &str = "tests/outside.toml";
+
 /// Builds the example with kinds of its own: a workspace of its own, with the target folder, profile and lock of this one.
 fn own_kinds() -> Result<(), String> {
     let manifest = own_kinds_manifest()?;
@@ -220,6 +218,8 @@ fn own_kinds() -> Result<(), String> {
         "--release",
         "--features",
         SHARED,
+        "--config",
+        OUTSIDE,
         "--manifest-path",
     ])
     .arg(manifest)

@@ -261,14 +261,15 @@ fn agents(python: &Path, modules: &Path, install: Install) -> Result<(), String>
     run(&mut tests)
 }
 
-/// Each feature alone, the kernel's tests with all features, and packages as they would be published.
+/// No feature, each feature alone, the kernel's tests with all features, and packages as they would be published.
 fn builds() -> Result<(), String> {
     let members = floors::members()?;
     for member in members.iter().filter(|m| m.has_default_features) {
+        let check = ["check", "--release", "--no-default-features", "--package"];
+        let check = [&check[..], &[&member.name]].concat();
+        run(&mut cargo(&check))?;
         for feature in &member.features {
-            let check = ["check", "--release", "--no-default-features"];
-            let only = ["--package", &member.name, "--features", feature];
-            run(&mut cargo(&[&check[..], &only].concat()))?;
+            run(&mut cargo(&[&check[..], &["--features", feature]].concat()))?;
         }
     }
     let kernel = [

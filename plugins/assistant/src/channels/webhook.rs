@@ -104,7 +104,7 @@ impl Webhook {
         }
         if read.user_id.is_empty() || read.post_id.is_empty() || read.user_name.is_empty() {
             return Err(Refused::Form(
-                "found no `user_id`, or no `post_id`; expected an outgoing webhook of Mattermost"
+                "found no `user_id`, `user_name` or `post_id`; expected an outgoing webhook of Mattermost"
                     .to_owned(),
             ));
         }
@@ -260,7 +260,7 @@ mod tests {
             .unwrap();
         assert_eq!((read.text.as_str(), read.name.as_str()), ("stop!", "ada"));
         assert_eq!(read.key, "axdygg1957njfe5pu38saikdho");
-        let body = br#"{"token":"s3cret","user_id":"u","post_id":"p","text":"status","trigger_word":"","file_ids":""}"#;
+        let body = br#"{"token":"s3cret","user_id":"u","user_name":"ada","post_id":"p","text":"status","trigger_word":"","file_ids":""}"#;
         let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
         let read = webhook(Form::Mattermost)
             .posted(&header, body)
