@@ -29,7 +29,7 @@ pub(crate) struct House {
     pub(crate) client: Client,
     pub(crate) name: String,
     pub(crate) prompt: String,
-    /// Files of identity are here; each person has a folder below it.
+    /// Each person has a folder below it.
     pub(crate) folder: PathBuf,
     pub(crate) model: Option<Arc<Model>>,
     pub(crate) people: Arc<People>,
@@ -57,7 +57,7 @@ pub(crate) struct Chat {
     /// Channel and identity of its person.
     person: (String, String),
     mail: Arc<Mail>,
-    /// Where replies go.
+    /// Where questions and reports go; a reply goes to where its line came from.
     place: Arc<Mutex<String>>,
     folder: PathBuf,
     grammar: Arc<Mutex<Grammar>>,
